@@ -1,0 +1,54 @@
+# Helper functions for the host's rooms, the test suites and the fuzzers.
+
+# Warnings, sanitizers and the include root shared by all our own targets.
+function(llorch_compile_settings target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion)
+  if(LLORCH_WERROR)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+  if(LLORCH_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=${LLORCH_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+    target_link_options(${target} PRIVATE -fsanitize=${LLORCH_SANITIZE})
+  endif()
+endfunction()
+
+# llorch_room(name [DEPENDS room-or-library...]): one static library of all .cpp files in the current folder.
+# Rooms include each other as "room/file.hpp" and only downwards; docs/architecture.md lists the order.
+function(llorch_room name)
+  cmake_parse_arguments(arg "" "" "DEPENDS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
+  list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
+  if(sources)
+    add_library(llorch_${name} STATIC ${sources})
+    llorch_compile_settings(llorch_${name})
+    target_include_directories(llorch_${name} PUBLIC "${CMAKE_SOURCE_DIR}/host")
+    target_link_libraries(llorch_${name} PUBLIC ${arg_DEPENDS})
+  else()
+    add_library(llorch_${name} INTERFACE)
+    target_include_directories(llorch_${name} INTERFACE "${CMAKE_SOURCE_DIR}/host")
+    target_link_libraries(llorch_${name} INTERFACE ${arg_DEPENDS})
+  endif()
+endfunction()
+
+# llorch_test_suite(name SOURCES ... [DEPENDS ...] [LABELS ...]): one Boost.Test executable, one ctest entry.
+function(llorch_test_suite name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS;LABELS;ENVIRONMENT" ${ARGN})
+  add_executable(test_${name} ${arg_SOURCES})
+  llorch_compile_settings(test_${name})
+  target_compile_definitions(test_${name} PRIVATE
+    LLORCH_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+    LLORCH_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  target_include_directories(test_${name} PRIVATE "${CMAKE_SOURCE_DIR}/tests" "${CMAKE_SOURCE_DIR}/host")
+  target_link_libraries(test_${name} PRIVATE llorch_test_main ${arg_DEPENDS})
+  add_test(NAME ${name} COMMAND test_${name})
+  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 240 ENVIRONMENT "${arg_ENVIRONMENT}")
+endfunction()
+
+# llorch_fuzzer(name SOURCE DEPENDS...): one libFuzzer binary fuzz_<name> with its corpus in fuzz/corpus/<name>.
+function(llorch_fuzzer name source)
+  add_executable(fuzz_${name} ${source})
+  llorch_compile_settings(fuzz_${name})
+  target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  target_link_libraries(fuzz_${name} PRIVATE ${ARGN})
+endfunction()

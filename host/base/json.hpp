@@ -1,0 +1,22 @@
+// Strict JSON for foreign bytes: bounded depth and size, no duplicate keys, valid UTF-8, finite numbers.
+#pragma once
+
+#include <boost/json/value.hpp>
+#include <cstddef>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace llorch {
+
+struct JsonLimits {
+  std::size_t max_depth = 32;                 ///< nesting of arrays and objects
+  std::size_t max_bytes = 64u * 1024 * 1024;  ///< of the document
+  std::size_t max_values = 16'000'000;        ///< members and elements, all levels together
+};
+
+/// Parses one document per RFC 8259. Refused, with byte offset and reason: trailing text, duplicate keys in one object,
+/// invalid UTF-8 or lone surrogates, numbers that do not fit a double, anything beyond `limits`. [any-thread]
+[[nodiscard]] Result<boost::json::value> parse_json(std::string_view text, const JsonLimits& limits = {});
+
+}  // namespace llorch

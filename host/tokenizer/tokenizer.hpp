@@ -1,0 +1,49 @@
+// Text to token ids and back. Implementations: byte-level BPE (GPT-2 family); SentencePiece BPE comes with Llama-2.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "model_file/model_file.hpp"
+
+namespace llorch::tokenizer {
+
+using TokenId = std::int32_t;
+
+struct EncodeOptions {
+  bool add_special = false;    ///< add BOS / EOS where the file's rules say so
+  bool parse_special = false;  ///< text that spells a special token becomes that token; otherwise it is plain text
+};
+
+/// Immutable after load. [any-thread]
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+
+  [[nodiscard]] virtual std::string_view kind() const = 0;  ///< "byte-level BPE", ...
+  [[nodiscard]] virtual std::uint32_t vocab_size() const = 0;
+  /// Any byte sequence is accepted (invalid UTF-8 too) and takes time linear in its length.
+  [[nodiscard]] virtual std::vector<TokenId> encode(std::string_view text, const EncodeOptions& options = {}) const = 0;
+  /// The bytes one token stands for; special tokens give their spelling. Empty for ids out of range.
+  [[nodiscard]] virtual std::string_view token_bytes(TokenId id) const = 0;
+  [[nodiscard]] virtual bool is_special(TokenId id) const = 0;  ///< control token: not shown as generated text
+  [[nodiscard]] virtual std::optional<TokenId> bos() const = 0;
+  [[nodiscard]] virtual std::optional<TokenId> eos() const = 0;
+  /// EOS and every end-of-turn token: generation stops there.
+  [[nodiscard]] virtual bool ends_generation(TokenId id) const = 0;
+  [[nodiscard]] virtual std::optional<TokenId> find(std::string_view token) const = 0;
+
+  /// Concatenated bytes of the ids. Special tokens are left out unless `keep_special`.
+  [[nodiscard]] std::string decode(const std::vector<TokenId>& ids, bool keep_special = true) const;
+};
+
+/// From GGUF metadata (tokenizer.ggml.*) or from the directory's tokenizer.json, else vocab.json + merges.txt.
+[[nodiscard]] Result<std::unique_ptr<Tokenizer>> load_tokenizer(const model_file::ModelFile& file);
+
+}  // namespace llorch::tokenizer
