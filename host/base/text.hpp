@@ -1,0 +1,17 @@
+// Text from foreign bytes: UTF-8 validation and quoting for messages.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace llorch {
+
+/// True for well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF).
+[[nodiscard]] bool is_utf8(std::string_view text) noexcept;
+
+/// `text` in double quotes, fit for one line of a message or of JSON-like output: control characters, quotes,
+/// back-slashes and invalid bytes are escaped, and what exceeds `max_bytes` is replaced by "...".
+[[nodiscard]] std::string quoted(std::string_view text, std::size_t max_bytes = 80);
+
+}  // namespace llorch
