@@ -16,7 +16,7 @@ struct Params {
   float presence_penalty = 0.0F;    ///< -2..2; over generated tokens
   float frequency_penalty = 0.0F;   ///< -2..2; over generated tokens
   std::uint64_t seed = 42;
-  std::vector<std::pair<std::int32_t, float>> logit_bias;  ///< token id, added to its logit
+  std::vector<std::pair<std::int32_t, float>> logit_bias = {};  ///< token id, added to its logit
 };
 
 }  // namespace llorch::sampling
