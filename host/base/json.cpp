@@ -54,7 +54,7 @@ class DocumentBuilder {
     frame.key = std::exchange(text_, {});
     // Checked here rather than when the value arrives, so that the offset points at the second key.
     if (frame.container.get_object().contains(frame.key))
-      return fail(fmt::format("key {} appears twice in one object", quoted(frame.key)), ec);
+      return fail(fmt::format("key {} appears twice in one object", quote(frame.key)), ec);
     return true;
   }
 

@@ -12,6 +12,6 @@ namespace llorch {
 
 /// `text` in double quotes, fit for one line of a message or of JSON-like output: control characters, quotes,
 /// back-slashes and invalid bytes are escaped, and what exceeds `max_bytes` is replaced by "...".
-[[nodiscard]] std::string quoted(std::string_view text, std::size_t max_bytes = 80);
+[[nodiscard]] std::string quote(std::string_view text, std::size_t max_bytes = 80);
 
 }  // namespace llorch

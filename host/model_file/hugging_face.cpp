@@ -1,0 +1,239 @@
+// Hugging Face directories: config.json, weights in one or more safetensors files.
+#include <spdlog/fmt/fmt.h>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "model_file/architecture.hpp"
+#include "model_file/byte_source.hpp"
+#include "model_file/config_reader.hpp"
+#include "model_file/formats.hpp"
+#include "model_file/ggml_type.hpp"
+#include "model_file/safetensors.hpp"
+#include "model_file/shards.hpp"
+
+namespace llorch::model_file {
+namespace {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+
+constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{4} << 20;
+constexpr std::size_t kMaxConfigValues = 200'000;
+
+bool is_there(const fs::path& path) {
+  std::error_code ec;
+  return fs::exists(path, ec);
+}
+
+/// The weight files of a directory; empty when it has none.
+Result<Shards> find_weights(const fs::path& directory) {
+  if (const fs::path single = directory / "model.safetensors"; is_there(single)) return Shards{{single}, {}};
+  if (const fs::path index = directory / "model.safetensors.index.json"; is_there(index))
+    return read_shard_index(index);
+  return Shards{};
+}
+
+Error no_weights(const fs::path& directory) {
+  for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json"}) {
+    if (is_there(directory / name)) return pickle_error(directory / name);
+  }
+  return make_error(
+      ErrorCode::kNotFound,
+      fmt::format("{}: neither model.safetensors nor model.safetensors.index.json is there", directory.native()));
+}
+
+struct StoredModel {
+  std::vector<std::shared_ptr<const File>> files;
+  std::vector<StoredTensor> tensors;
+};
+
+Result<StoredModel> read_stored(const Shards& shards) {
+  StoredModel model;
+  std::unordered_map<std::string, std::uint32_t> seen;
+  for (std::uint32_t number = 0; number < shards.files.size(); ++number) {
+    auto file = File::open(shards.files[number]);
+    if (!file) return file.error();
+    auto bytes = FileBytes::create(*file);
+    if (!bytes) return bytes.error();
+    auto tensors = parse_safetensors(**bytes);
+    if (!tensors) return tensors.error();
+    const std::string& origin = (*bytes)->origin();
+    for (StoredTensor& tensor : *tensors) {
+      tensor.file = number;
+      if (const auto [it, fresh] = seen.emplace(tensor.name, number); !fresh) {
+        return make_error(ErrorCode::kBadModel, fmt::format("{}: tensor {} is in {} too", origin, quote(tensor.name),
+                                                            shards.files[it->second].native()));
+      }
+      if (!shards.weight_map.empty()) {
+        const auto it = shards.weight_map.find(tensor.name);
+        if (it == shards.weight_map.end() || it->second != number) {
+          return make_error(ErrorCode::kBadModel,
+                            fmt::format("{}: tensor {} is not listed for this file in the index's weight_map", origin,
+                                        quote(tensor.name)));
+        }
+      }
+      model.tensors.push_back(std::move(tensor));
+    }
+    model.files.push_back(std::move(*file));
+  }
+  for (const auto& [name, number] : shards.weight_map) {
+    if (!seen.contains(name)) {
+      return make_error(ErrorCode::kBadModel, fmt::format("{}: tensor {} is missing, the index's weight_map lists it",
+                                                          shards.files[number].native(), quote(name)));
+    }
+  }
+  return model;
+}
+
+/// Token ids of the configuration under their GGUF keys. A list means its first entry.
+Result<void> add_token_id(const json::object& config, const std::string& origin, const char* key, const char* gguf_key,
+                          Metadata& metadata) {
+  const json::value* value = config.if_contains(key);
+  if (value != nullptr && value->is_array() && !value->get_array().empty()) value = &value->get_array()[0];
+  if (value == nullptr || value->is_null() || value->is_array()) return {};
+  if (!value->is_int64() || value->get_int64() < 0)
+    return ConfigReader(config, origin).bad(key, "expected an integer of 0 or more");
+  metadata.insert(gguf_key, static_cast<std::uint64_t>(value->get_int64()));
+  return {};
+}
+
+/// An architecture the host has no table for: what is scalar in the configuration, as it is.
+ConvertedConfig plain_config(const json::object& config, std::string_view model_type, const std::string& origin) {
+  ConvertedConfig out{Metadata(origin), {}, true};
+  const auto keep = [&](std::string_view text) { return std::string_view(out.strings.emplace_back(text)); };
+  out.metadata.insert("general.architecture", keep(model_type));
+  for (const auto& member : config) {
+    const std::string key = fmt::format("huggingface.{}", std::string_view(member.key()));
+    const json::value& value = member.value();
+    if (value.is_bool()) out.metadata.insert(key, value.get_bool());
+    if (value.is_int64()) out.metadata.insert(key, value.get_int64());
+    if (value.is_uint64()) out.metadata.insert(key, value.get_uint64());
+    if (value.is_double()) out.metadata.insert(key, value.get_double());
+    if (value.is_string()) out.metadata.insert(key, keep(std::string_view(value.get_string())));
+  }
+  return out;
+}
+
+struct Configuration {
+  const Architecture* architecture = nullptr;  ///< null when not known here
+  std::string name;
+  std::unique_ptr<ConvertedConfig> converted;
+};
+
+Result<Configuration> read_configuration(const fs::path& path) {
+  const auto text = read_text_file(path, kMaxConfigBytes);
+  if (!text) return text.error();
+  const std::string& origin = path.native();
+  JsonLimits limits;
+  limits.max_values = kMaxConfigValues;
+  const auto parsed = parse_json(*text, limits);
+  if (!parsed) return make_error(ErrorCode::kBadModel, fmt::format("{}: {}", origin, parsed.error().message));
+  const json::object* object = parsed->if_object();
+  if (object == nullptr) return make_error(ErrorCode::kBadModel, fmt::format("{}: expected a JSON object", origin));
+  const auto model_type = ConfigReader(*object, origin).string("model_type");
+  if (!model_type) return model_type.error();
+
+  Configuration out;
+  out.architecture = find_architecture_by_hugging_face_type(*model_type);
+  out.name = out.architecture != nullptr ? out.architecture->name : *model_type;
+  auto converted = out.architecture != nullptr ? out.architecture->convert_config(*object, origin)
+                                               : Result<ConvertedConfig>(plain_config(*object, *model_type, origin));
+  if (!converted) return converted.error();
+  Metadata& metadata = converted->metadata;
+  auto bos = add_token_id(*object, origin, "bos_token_id", "tokenizer.ggml.bos_token_id", metadata);
+  if (!bos) return bos.error();
+  auto eos = add_token_id(*object, origin, "eos_token_id", "tokenizer.ggml.eos_token_id", metadata);
+  if (!eos) return eos.error();
+  out.converted = std::make_unique<ConvertedConfig>(std::move(*converted));
+  return out;
+}
+
+Result<void> add_tensor(Parts& parts, const StoredTensor& stored, Binding binding) {
+  if (stored.ggml_type == kNoGgmlType) {
+    return make_error(ErrorCode::kUnsupported,
+                      fmt::format("{}: tensor {}: dtype {} is not supported", parts.files[stored.file]->path().native(),
+                                  quote(stored.name), stored.type_name));
+  }
+  std::string source_name = binding.name == stored.name ? std::string() : stored.name;
+  parts.tensors.push_back(
+      {std::move(binding.name), stored.ggml_type, std::move(binding.dims), stored.nbytes, std::move(source_name)});
+  parts.locations.push_back({stored.file, stored.offset, binding.transposed});
+  return {};
+}
+
+Result<void> add_tensors(Parts& parts, const Configuration& config, std::vector<StoredTensor> stored) {
+  const std::string& origin = parts.path.native();
+  std::vector<Binding> bindings;
+  if (config.architecture != nullptr) {
+    const auto hyperparameters = read_hyperparameters(*config.architecture, parts.metadata, origin);
+    if (!hyperparameters) return hyperparameters.error();
+    auto bound = bind_tensors(*config.architecture, *hyperparameters, stored, Naming::kHuggingFace,
+                              config.converted->tied_head, origin);
+    if (!bound) return bound.error();
+    bindings = std::move(*bound);
+  } else {
+    for (std::size_t i = 0; i < stored.size(); ++i) {
+      bindings.push_back({stored[i].name, i, stored[i].dims, false});
+    }
+  }
+  for (Binding& binding : bindings) {
+    const StoredTensor& tensor = stored[binding.stored];
+    if (auto added = add_tensor(parts, tensor, std::move(binding)); !added) return added.error();
+  }
+  return {};
+}
+
+}  // namespace
+
+Error pickle_error(const fs::path& file) {
+  return make_error(
+      ErrorCode::kUnsupported,
+      fmt::format("{}: a pickled PyTorch checkpoint can run code and is never opened; convert it to safetensors: "
+                  "python3 -c \"from transformers import AutoModelForCausalLM as M; d='{}'; "
+                  "M.from_pretrained(d).save_pretrained(d, safe_serialization=True)\"",
+                  file.native(), file.parent_path().native()));
+}
+
+Result<Parts> read_hugging_face_model(const fs::path& path, const OpenOptions& options) {
+  std::error_code ec;
+  const bool is_directory = fs::is_directory(path, ec);
+  Parts parts;
+  parts.format = Format::kHuggingFace;
+  parts.path = path;
+  parts.directory = is_directory ? path : (path.has_parent_path() ? path.parent_path() : fs::path("."));
+
+  auto shards = is_directory                         ? find_weights(path)
+                : path.extension() == ".safetensors" ? Result<Shards>(Shards{{path}, {}})
+                                                     : read_shard_index(path);
+  if (!shards) return shards.error();
+  if (shards->files.empty() && !options.vocabulary_only) return no_weights(path);
+
+  const fs::path config_path = parts.directory / "config.json";
+  if (shards->files.empty() && !is_there(config_path)) {
+    parts.metadata = Metadata(path.native());
+    return parts;
+  }
+  auto config = read_configuration(config_path);
+  if (!config) return config.error();
+  auto stored = read_stored(*shards);
+  if (!stored) return stored.error();
+
+  parts.architecture = config->name;
+  parts.files = std::move(stored->files);
+  parts.metadata = std::move(config->converted->metadata);
+  if (!parts.files.empty()) {
+    if (auto added = add_tensors(parts, *config, std::move(stored->tensors)); !added) return added.error();
+  }
+  parts.keep_alive.push_back(std::shared_ptr<const void>(std::move(config->converted)));
+  return parts;
+}
+
+}  // namespace llorch::model_file
