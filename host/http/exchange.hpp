@@ -37,7 +37,8 @@ class Exchange {
  public:
   virtual ~Exchange() = default;
   [[nodiscard]] virtual boost::asio::any_io_executor executor() = 0;
-  /// One whole response; at most once, and not after begin_stream.
+  /// One whole response; at most once, and not after begin_stream. (Pass a named or function-made Response: GCC 12
+  /// destroys braced temporaries inside a co_await expression twice.)
   virtual boost::asio::awaitable<void> respond(Response response) = 0;
   /// Sends status line and headers of a text/event-stream (chunked on HTTP/1.1, until close on 1.0). False: the peer is
   /// gone.
