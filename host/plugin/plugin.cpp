@@ -86,7 +86,9 @@ Result<std::shared_ptr<Plugin>> Plugin::load(const std::filesystem::path& path,
   auto library = load_library(path);
   if (!library) return library.error();
   auto plugin = std::make_shared<LoadedPlugin>(library->info, std::move(options));
-  if (auto opened = plugin->open(*library); !opened) return opened.error();
+  if (auto opened = plugin->open(*library); !opened) {
+    return make_error(opened.error().code, fmt::format("{}: {}", path.string(), opened.error().message));
+  }
   return std::shared_ptr<Plugin>(std::move(plugin));
 }
 
