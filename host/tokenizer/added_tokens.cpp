@@ -1,0 +1,163 @@
+#include "tokenizer/added_tokens.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "tokenizer/unicode_classes.hpp"
+#include "tokenizer/utf8.hpp"
+
+namespace llorch::tokenizer {
+namespace {
+
+// The character that ends where the text ends; nothing for invalid UTF-8 and empty text.
+std::optional<Utf8Step> last_char(std::string_view text) {
+  for (std::size_t back = 1; back <= 4 && back <= text.size(); ++back) {
+    const Utf8Step step = decode_utf8(text, text.size() - back);
+    if (step.status == Utf8Status::kValid) {
+      return step.length == back ? std::optional<Utf8Step>(step) : std::nullopt;
+    }
+  }
+  return std::nullopt;
+}
+
+bool ends_with_word_char(std::string_view text) {
+  const auto step = last_char(text);
+  return step && is_word_char(step->code_point);
+}
+
+bool starts_with_word_char(std::string_view text) {
+  if (text.empty()) return false;
+  const Utf8Step step = decode_utf8(text, 0);
+  return step.status == Utf8Status::kValid && is_word_char(step.code_point);
+}
+
+// Where the white space at the end of text[from, to) starts.
+std::size_t trailing_space_start(std::string_view text, std::size_t from, std::size_t to) {
+  while (to > from) {
+    const auto step = last_char(text.substr(from, to - from));
+    if (!step || char_class(step->code_point) != CharClass::kSpace) break;
+    to -= step->length;
+  }
+  return to;
+}
+
+std::size_t leading_space_end(std::string_view text, std::size_t at) {
+  while (at < text.size()) {
+    const Utf8Step step = decode_utf8(text, at);
+    if (step.status != Utf8Status::kValid || char_class(step.code_point) != CharClass::kSpace) break;
+    at += step.length;
+  }
+  return at;
+}
+
+}  // namespace
+
+// Longest match at a position, byte by byte.
+class AddedTokens::Trie {
+ public:
+  void insert(std::string_view content, std::uint32_t index) {
+    std::uint32_t node = 0;
+    for (const char byte : content) {
+      const auto key = static_cast<std::uint8_t>(byte);
+      auto& edges = nodes_[node].edges;
+      const auto edge = std::lower_bound(edges.begin(), edges.end(), std::pair{key, std::uint32_t{0}});
+      if (edge != edges.end() && edge->first == key) {
+        node = edge->second;
+        continue;
+      }
+      const auto child = static_cast<std::uint32_t>(nodes_.size());
+      edges.insert(edge, {key, child});
+      nodes_.emplace_back();
+      node = child;
+    }
+    nodes_[node].token = index;
+    starts_[static_cast<std::uint8_t>(content.front())] = true;
+  }
+
+  [[nodiscard]] bool empty() const { return nodes_.size() == 1; }
+
+  [[nodiscard]] bool may_start_with(char byte) const { return starts_[static_cast<std::uint8_t>(byte)]; }
+
+  /// Index of the longest token that starts at `at`.
+  [[nodiscard]] std::optional<std::uint32_t> match(std::string_view text, std::size_t at) const {
+    std::uint32_t node = 0;
+    std::uint32_t found = kNoToken;
+    for (; at < text.size(); ++at) {
+      const auto key = static_cast<std::uint8_t>(text[at]);
+      const auto& edges = nodes_[node].edges;
+      const auto edge = std::lower_bound(edges.begin(), edges.end(), std::pair{key, std::uint32_t{0}});
+      if (edge == edges.end() || edge->first != key) break;
+      node = edge->second;
+      if (nodes_[node].token != kNoToken) found = nodes_[node].token;
+    }
+    return found == kNoToken ? std::nullopt : std::optional<std::uint32_t>(found);
+  }
+
+ private:
+  static constexpr std::uint32_t kNoToken = ~0u;
+  struct Node {
+    std::vector<std::pair<std::uint8_t, std::uint32_t>> edges;  // sorted by byte
+    std::uint32_t token = kNoToken;
+  };
+  std::vector<Node> nodes_{1};
+  std::array<bool, 256> starts_{};
+};
+
+AddedTokens::AddedTokens(std::vector<AddedToken> tokens)
+    : tokens_(std::move(tokens)), raw_(std::make_unique<Trie>()), normalized_(std::make_unique<Trie>()) {
+  for (std::uint32_t i = 0; i < tokens_.size(); ++i) {
+    (tokens_[i].normalized ? *normalized_ : *raw_).insert(tokens_[i].content, i);
+  }
+}
+
+AddedTokens::~AddedTokens() = default;
+AddedTokens::AddedTokens(AddedTokens&&) noexcept = default;
+AddedTokens& AddedTokens::operator=(AddedTokens&&) noexcept = default;
+
+std::vector<Segment> AddedTokens::split(std::string_view text, bool parse_special) const {
+  std::vector<Segment> first;
+  split_with(*raw_, text, parse_special, first);
+  if (normalized_->empty()) return first;
+  std::vector<Segment> second;
+  for (const Segment& segment : first) {
+    if (segment.token) {
+      second.push_back(segment);
+    } else {
+      split_with(*normalized_, segment.text, parse_special, second);
+    }
+  }
+  return second;
+}
+
+void AddedTokens::split_with(const Trie& trie, std::string_view text, bool parse_special,
+                             std::vector<Segment>& out) const {
+  std::size_t done = 0;  // everything before it is in `out`
+  const auto push_text = [&](std::size_t end) {
+    if (end > done) out.push_back({text.substr(done, end - done), std::nullopt});
+  };
+  for (std::size_t at = 0; at < text.size() && !trie.empty();) {
+    const auto index = trie.may_start_with(text[at]) ? trie.match(text, at) : std::nullopt;
+    if (!index) {
+      ++at;
+      continue;
+    }
+    const AddedToken& token = tokens_[*index];
+    std::size_t begin = at;
+    std::size_t end = at + token.content.size();
+    at = end;
+    if (token.special && !parse_special) continue;
+    if (token.single_word && (ends_with_word_char(text.substr(0, begin)) || starts_with_word_char(text.substr(end)))) {
+      continue;
+    }
+    if (token.lstrip) begin = trailing_space_start(text, done, begin);
+    if (token.rstrip) end = leading_space_end(text, end);
+    push_text(begin);
+    out.push_back({text.substr(begin, end - begin), token.id});
+    done = end;
+    at = end;
+  }
+  push_text(text.size());
+}
+
+}  // namespace llorch::tokenizer

@@ -1,0 +1,56 @@
+// Tokens that are found in the raw text before any BPE: special tokens and those a user added.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tokenizer/tokenizer.hpp"
+
+namespace llorch::tokenizer {
+
+/// One added token, with the flags of tokenizer.json.
+struct AddedToken {
+  std::string content;
+  TokenId id = 0;
+  bool special = false;      ///< control token: matched only when asked for, not shown as generated text
+  bool single_word = false;  ///< only where no word character touches it
+  bool lstrip = false;       ///< takes the white space before it along
+  bool rstrip = false;       ///< takes the white space after it along
+  bool normalized = false;   ///< looked for only in what the tokens without this flag have left
+};
+
+/// A stretch of the text: one added token, or plain text for the pre-tokenizer.
+struct Segment {
+  std::string_view text;
+  std::optional<TokenId> token;
+};
+
+/// Immutable. [any-thread]
+class AddedTokens {
+ public:
+  static constexpr std::size_t kMaxContent = 512;  ///< bytes of one token; keeps splitting linear in the text
+
+  explicit AddedTokens(std::vector<AddedToken> tokens = {});
+  ~AddedTokens();
+  AddedTokens(AddedTokens&&) noexcept;
+  AddedTokens& operator=(AddedTokens&&) noexcept;
+
+  [[nodiscard]] const std::vector<AddedToken>& tokens() const { return tokens_; }
+  /// Cuts at every added token, the leftmost and longest first. Without `parse_special`, special tokens are plain text
+  /// (and still shadow what overlaps them, as in Hugging Face tokenizers). No empty segments.
+  [[nodiscard]] std::vector<Segment> split(std::string_view text, bool parse_special) const;
+
+ private:
+  class Trie;
+  void split_with(const Trie& trie, std::string_view text, bool parse_special, std::vector<Segment>& out) const;
+
+  std::vector<AddedToken> tokens_;
+  std::unique_ptr<Trie> raw_;         // normalized == false: looked for first
+  std::unique_ptr<Trie> normalized_;  // normalized == true
+};
+
+}  // namespace llorch::tokenizer

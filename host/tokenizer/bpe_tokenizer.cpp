@@ -1,0 +1,228 @@
+#include "tokenizer/bpe_tokenizer.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <array>
+#include <optional>
+
+#include "base/text.hpp"
+#include "tokenizer/bpe_vocabulary.hpp"
+#include "tokenizer/byte_alphabet.hpp"
+#include "tokenizer/merge_table.hpp"
+
+namespace llorch::tokenizer {
+namespace {
+
+constexpr std::size_t kMaxMerges = std::size_t{1} << 22;
+
+/// Everything that encoding needs, checked.
+struct BpeParts {
+  BpeVocabulary vocabulary;
+  MergeTable merges;
+  std::array<TokenId, 256> byte_tokens{};
+  AddedTokens added;
+  std::unique_ptr<PreTokenizer> pre_tokenizer;
+  std::vector<bool> special;  ///< by id
+  std::vector<bool> ends;     ///< by id
+  std::vector<TokenId> prefix;
+  std::vector<TokenId> suffix;
+  std::optional<TokenId> bos;
+  std::optional<TokenId> eos;
+  bool add_prefix_space = false;
+};
+
+/// Appends the tokens of one piece of text.
+void encode_piece(const BpeParts& parts, std::string_view piece, std::vector<TokenId>& out) {
+  const BpeVocabulary::Entry* entry = parts.vocabulary.find(piece);
+  if (entry != nullptr && entry->is_whole) {
+    out.push_back(entry->id);
+    return;
+  }
+  std::array<TokenId, MergeTable::kMaxShort> on_stack;  // most words fit
+  std::vector<TokenId> on_heap;
+  std::span<TokenId> symbols;
+  if (piece.size() <= on_stack.size()) {
+    symbols = std::span(on_stack).first(piece.size());
+  } else {
+    on_heap.resize(piece.size());
+    symbols = on_heap;
+  }
+  for (std::size_t i = 0; i < piece.size(); ++i) {
+    symbols[i] = parts.byte_tokens[static_cast<std::uint8_t>(piece[i])];
+  }
+  parts.merges.merge(symbols, out);
+}
+
+class BpeTokenizer final : public Tokenizer {
+ public:
+  explicit BpeTokenizer(BpeParts parts) : parts_(std::move(parts)) {}
+
+  [[nodiscard]] std::string_view kind() const override { return "byte-level BPE"; }
+  [[nodiscard]] std::uint32_t vocab_size() const override {
+    return static_cast<std::uint32_t>(parts_.vocabulary.size());
+  }
+
+  [[nodiscard]] std::vector<TokenId> encode(std::string_view text, const EncodeOptions& options) const override {
+    std::vector<TokenId> out;
+    out.reserve(text.size() / 3 + parts_.prefix.size() + parts_.suffix.size());
+    if (options.add_special) out.insert(out.end(), parts_.prefix.begin(), parts_.prefix.end());
+    for (const Segment& segment : parts_.added.split(text, options.parse_special)) {
+      if (segment.token) {
+        out.push_back(*segment.token);
+      } else if (parts_.add_prefix_space && segment.text.front() != ' ') {
+        encode_text(std::string(" ").append(segment.text), out);
+      } else {
+        encode_text(segment.text, out);
+      }
+    }
+    if (options.add_special) out.insert(out.end(), parts_.suffix.begin(), parts_.suffix.end());
+    return out;
+  }
+
+  [[nodiscard]] std::string_view token_bytes(TokenId id) const override {
+    return contains(id) ? parts_.vocabulary.bytes(static_cast<std::size_t>(id)) : std::string_view();
+  }
+  [[nodiscard]] bool is_special(TokenId id) const override { return contains(id) && parts_.special[index(id)]; }
+  [[nodiscard]] std::optional<TokenId> bos() const override { return parts_.bos; }
+  [[nodiscard]] std::optional<TokenId> eos() const override { return parts_.eos; }
+  [[nodiscard]] bool ends_generation(TokenId id) const override { return contains(id) && parts_.ends[index(id)]; }
+
+  [[nodiscard]] std::optional<TokenId> find(std::string_view token) const override {
+    for (const AddedToken& added : parts_.added.tokens()) {
+      if (added.content == token) return added.id;
+    }
+    const BpeVocabulary::Entry* entry = parts_.vocabulary.find(token);
+    return entry == nullptr ? std::nullopt : std::optional<TokenId>(entry->id);
+  }
+
+ private:
+  static std::size_t index(TokenId id) { return static_cast<std::size_t>(id); }
+  [[nodiscard]] bool contains(TokenId id) const { return id >= 0 && index(id) < parts_.vocabulary.size(); }
+
+  void encode_text(std::string_view text, std::vector<TokenId>& out) const {
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t end = parts_.pre_tokenizer->piece_end(text, at);
+      encode_piece(parts_, text.substr(at, end - at), out);
+      at = end;
+    }
+  }
+
+  BpeParts parts_;
+};
+
+Error bad(const BpeSpec& spec, std::string message) {
+  return make_error(ErrorCode::kBadModel, fmt::format("{}: {}", spec.origin, message));
+}
+
+Result<void> fill_byte_tokens(const BpeSpec& spec, BpeParts& parts) {
+  std::size_t missing = 0;
+  std::string first;
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    const char as_char = static_cast<char>(byte);
+    const BpeVocabulary::Entry* entry = parts.vocabulary.find({&as_char, 1});
+    if (entry != nullptr) {
+      parts.byte_tokens[byte] = entry->id;
+    } else if (missing++ == 0) {
+      first = fmt::format("0x{:02x}, spelled {}", byte, quote(bytes_to_spelling({&as_char, 1})));
+    }
+  }
+  if (missing == 0) return {};
+  return bad(spec, fmt::format("{}: expected a token for each of the 256 bytes, found {}; the first missing is {}",
+                               spec.tokens_field, 256 - missing, first));
+}
+
+Result<void> fill_merges(const BpeSpec& spec, BpeParts& parts) {
+  if (spec.merges.size() > kMaxMerges) {
+    return bad(spec, fmt::format("{}: expected at most {} merges, found {}", spec.merges_field, kMaxMerges,
+                                 spec.merges.size()));
+  }
+  parts.merges.reserve(spec.merges.size());
+  for (std::size_t rank = 0; rank < spec.merges.size(); ++rank) {
+    const auto& [left, right] = spec.merges[rank];
+    const auto known = [&](std::string_view spelling) -> const BpeVocabulary::Entry* {
+      const auto bytes = spelling_to_bytes(spelling);
+      return bytes && !bytes->empty() ? parts.vocabulary.find(*bytes) : nullptr;
+    };
+    const auto* left_entry = known(left);
+    const auto* right_entry = known(right);
+    const auto* merged = left_entry && right_entry ? known(std::string(left).append(right)) : nullptr;
+    if (merged == nullptr) {
+      const std::string unknown = !left_entry    ? quote(left)
+                                  : !right_entry ? quote(right)
+                                                 : quote(std::string(left).append(right));
+      return bad(spec, fmt::format("{}[{}]: merge of {} and {}: expected tokens of the vocabulary, {} is not one",
+                                   spec.merges_field, rank, quote(left), quote(right), unknown));
+    }
+    parts.merges.set(left_entry->id, right_entry->id, {static_cast<std::uint32_t>(rank), merged->id});
+  }
+  return {};
+}
+
+// Finds out, once, for which tokens a look-up of their bytes gives what merging would give. Most words of a text are
+// such tokens.
+void mark_whole_tokens(const BpeSpec& spec, BpeParts& parts) {
+  std::vector<TokenId> result;
+
+  parts.vocabulary.for_each_entry([&](std::string_view bytes, BpeVocabulary::Entry& entry) {
+    if (spec.ignore_merges) {
+      entry.is_whole = !parts.special[static_cast<std::size_t>(entry.id)];
+      return;
+    }
+    result.clear();
+    encode_piece(parts, bytes, result);
+    entry.is_whole = result.size() == 1 && result.front() == entry.id;
+  });
+}
+
+Result<void> fill_special(const BpeSpec& spec, BpeParts& parts) {
+  const std::size_t size = parts.vocabulary.size();
+  parts.special.resize(size);
+  parts.ends.resize(size);
+  for (const AddedToken& token : spec.added) {
+    if (token.special) parts.special[static_cast<std::size_t>(token.id)] = true;
+  }
+  const auto check = [&](std::string_view what, TokenId id) -> Result<void> {
+    if (id >= 0 && static_cast<std::size_t>(id) < size) return {};
+    return bad(spec, fmt::format("{}: expected a token id below {}, found {}", what, size, id));
+  };
+  if (spec.bos) {
+    if (auto ok = check("bos token", *spec.bos); !ok) return ok;
+  }
+  if (spec.eos) {
+    if (auto ok = check("eos token", *spec.eos); !ok) return ok;
+    parts.ends[static_cast<std::size_t>(*spec.eos)] = true;
+  }
+  for (const TokenId id : spec.end_of_generation) {
+    if (auto ok = check("end-of-generation token", id); !ok) return ok;
+    parts.ends[static_cast<std::size_t>(id)] = true;
+  }
+  for (const auto* ids : {&spec.prefix, &spec.suffix}) {
+    for (const TokenId id : *ids) {
+      if (auto ok = check("token added around the text", id); !ok) return ok;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Tokenizer>> make_bpe_tokenizer(const BpeSpec& spec) {
+  auto vocabulary = BpeVocabulary::build(spec);
+  if (!vocabulary) return vocabulary.error();
+  BpeParts parts;
+  parts.vocabulary = std::move(*vocabulary);
+  parts.added = AddedTokens(spec.added);
+  parts.prefix = spec.prefix;
+  parts.suffix = spec.suffix;
+  parts.bos = spec.bos;
+  parts.eos = spec.eos;
+  parts.add_prefix_space = spec.add_prefix_space;
+  parts.pre_tokenizer = spec.whole_text_is_a_word ? make_whole_text_pre_tokenizer() : make_gpt2_pre_tokenizer();
+  if (auto ok = fill_byte_tokens(spec, parts); !ok) return ok.error();
+  if (auto ok = fill_merges(spec, parts); !ok) return ok.error();
+  if (auto ok = fill_special(spec, parts); !ok) return ok.error();
+  mark_whole_tokens(spec, parts);
+  return std::unique_ptr<Tokenizer>(std::make_unique<BpeTokenizer>(std::move(parts)));
+}
+
+}  // namespace llorch::tokenizer
