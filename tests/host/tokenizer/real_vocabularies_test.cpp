@@ -1,0 +1,77 @@
+// The real GPT-2 vocabulary in its three forms, and the project's own model.
+#include <boost/test/unit_test.hpp>
+#include <filesystem>
+
+#include "cases.hpp"
+#include "support/real_data.hpp"
+#include "support/temporary_directory.hpp"
+
+namespace llorch::tokenizer {
+namespace {
+
+namespace fs = std::filesystem;
+using llorch::testing::real_data;
+using llorch::testing::TemporaryDirectory;
+
+constexpr TokenId kEndOfText = 50256;
+
+void check_gpt2(const Tokenizer& tokenizer, const fs::path& cases) {
+  testing::check_cases(tokenizer, cases, "ids", {});
+  BOOST_TEST(tokenizer.vocab_size() == 50257u);
+  BOOST_TEST((tokenizer.eos() == kEndOfText));
+  BOOST_TEST((tokenizer.bos() == kEndOfText));
+  BOOST_TEST(tokenizer.is_special(kEndOfText));
+  BOOST_TEST(!tokenizer.is_special(50255));
+  BOOST_TEST(tokenizer.ends_generation(kEndOfText));
+  BOOST_TEST((tokenizer.find("<|endoftext|>") == kEndOfText));
+  BOOST_TEST((tokenizer.find(" the") == 262));
+  BOOST_TEST(
+      (tokenizer.encode("a<|endoftext|>b", {.parse_special = true}) == std::vector<TokenId>{64, kEndOfText, 65}));
+  BOOST_TEST((tokenizer.encode("a<|endoftext|>b").size() > 3u));
+}
+
+BOOST_AUTO_TEST_SUITE(real_vocabularies)
+
+BOOST_AUTO_TEST_CASE(gpt2_from_gguf_metadata_is_exact) {
+  const fs::path model = real_data("llama_tokenizers/ggml-vocab-gpt-2.gguf");
+  const fs::path cases = real_data("llama_tokenizers/gpt-2.cases.json");
+  if (model.empty() || cases.empty()) return;
+  check_gpt2(*testing::load(model), cases);
+}
+
+BOOST_AUTO_TEST_CASE(gpt2_from_tokenizer_json_is_exact) {
+  const fs::path directory = real_data("gpt2_tokenizer");
+  const fs::path cases = real_data("llama_tokenizers/gpt-2.cases.json");
+  if (directory.empty() || cases.empty()) return;
+  check_gpt2(*testing::load(directory), cases);
+}
+
+BOOST_AUTO_TEST_CASE(gpt2_from_vocabulary_and_merges_is_exact) {
+  const fs::path directory = real_data("gpt2_tokenizer");
+  const fs::path cases = real_data("llama_tokenizers/gpt-2.cases.json");
+  if (directory.empty() || cases.empty()) return;
+  const TemporaryDirectory copy;
+  for (const char* name : {"vocab.json", "merges.txt", "tokenizer_config.json"}) {
+    fs::copy_file(directory / name, copy.path() / name);
+  }
+  check_gpt2(*testing::load(copy.path()), cases);
+}
+
+BOOST_AUTO_TEST_CASE(tokenizers_of_other_kinds_are_refused_by_name) {
+  for (const auto& [name, said] : {std::pair{"llama_tokenizers/ggml-vocab-llama-spm.gguf", "\"llama\""},
+                                   std::pair{"llama_tokenizers/ggml-vocab-llama-bpe.gguf", "\"llama-bpe\""}}) {
+    const fs::path model = real_data(name);
+    if (model.empty()) continue;
+    const auto file = model_file::ModelFile::open(model, {.vocabulary_only = true});
+    BOOST_REQUIRE(file);
+    const auto tokenizer = load_tokenizer(**file);
+    BOOST_REQUIRE(!tokenizer);
+    BOOST_TEST((tokenizer.error().code == ErrorCode::kUnsupported));
+    BOOST_TEST(tokenizer.error().message.find(said) != std::string::npos, tokenizer.error().message);
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace llorch::tokenizer
