@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
@@ -37,9 +38,15 @@ struct Config {
   std::string log_level = "info";
 };
 
-/// One option: its single documentation. `key` is the JSON key; the flag is --key with '-' for '_'.
+/// One option: its single documentation. `key` is the JSON key. An environment variable that is set to nothing counts
+/// as not set.
 struct Option {
-  std::string key, environment, type, help, limits;
+  std::string key, environment;
+  std::string type;  ///< "text", "path", "name or path", "integer" or "choice"
+  std::string help;  ///< one sentence
+  std::string limits;
+  std::string default_text;                ///< as print() and the flags show it; empty for an empty string
+  [[nodiscard]] std::string flag() const;  ///< --key with '-' for '_'
 };
 /// The table that flags, environment, file, --print-config and docs are made from.
 [[nodiscard]] const std::vector<Option>& options();
@@ -50,9 +57,16 @@ struct Resolved {
   std::map<std::string, std::string> origin;  ///< "configs/x.json", "PORT", "--port"
 };
 
+/// The key of `options()` that is spelled most like `key`; empty when none comes near.
+[[nodiscard]] std::string nearest_key(std::string_view key);
+
+/// "default", "file", "environment" or "command line".
+[[nodiscard]] std::string_view to_string(Source source) noexcept;
+
 /// Command line > environment > file > default. `flags`: key -> text as given. `environment`: variables that are set.
 /// Unknown keys of the file, wrong types and values out of range are errors of one line naming key, value, limits and
-/// origin. Relative paths in a file are relative to that file's directory.
+/// origin. Relative paths in a file are relative to that file's directory. `file`: empty for none; its text is one JSON
+/// object of at most 1 MiB. [any-thread]
 [[nodiscard]] Result<Resolved> resolve(const std::map<std::string, std::string>& flags,
                                        const std::map<std::string, std::string>& environment, const std::string& file);
 

@@ -4,6 +4,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/text.hpp"
+
 namespace llorch::http {
 namespace {
 
@@ -16,28 +18,6 @@ std::optional<unsigned> hex_digit(char c) {
   if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a') + 10;
   if (c >= 'A' && c <= 'F') return static_cast<unsigned>(c - 'A') + 10;
   return std::nullopt;
-}
-
-// Unicode 15, table 3-7: shortest forms only, no surrogates, nothing above U+10FFFF.
-bool is_valid_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<std::uint8_t>(text[i]);
-    if (lead < 0x80) {
-      ++i;
-      continue;
-    }
-    const std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-    if (lead < 0xC2 || lead > 0xF4 || text.size() - i < length) return false;
-    const auto second = static_cast<std::uint8_t>(text[i + 1]);
-    const std::uint8_t low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
-    const std::uint8_t high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-    if (second < low || second > high) return false;
-    for (std::size_t k = 2; k < length; ++k) {
-      if ((static_cast<std::uint8_t>(text[i + k]) & 0xC0U) != 0x80) return false;
-    }
-    i += length;
-  }
-  return true;
 }
 
 bool has_dot_segment(std::string_view path) {
@@ -69,7 +49,7 @@ Parsed<std::string> decode_path(std::string_view raw) {
     if (c == '\\') return bad("path: a back-slash is not accepted");
     path.push_back(c);
   }
-  if (!is_valid_utf8(path)) return bad("path: not valid UTF-8 after decoding");
+  if (!is_utf8(path)) return bad("path: not valid UTF-8 after decoding");
   if (has_dot_segment(path)) return bad("path: '.' and '..' segments are not accepted");
   return path;
 }

@@ -16,7 +16,7 @@
 #include <string_view>
 #include <utility>
 
-namespace llorch::test {
+namespace llorch::testing {
 
 struct RawResponse {
   unsigned status = 0;                         ///< 0: the connection ended before a whole response came
@@ -189,4 +189,4 @@ class RawHttpClient {
   std::chrono::milliseconds patience_{10'000};
 };
 
-}  // namespace llorch::test
+}  // namespace llorch::testing

@@ -18,7 +18,7 @@
 #include "http/sse.hpp"
 #include "support/raw_http_client.hpp"
 
-namespace llorch::test {
+namespace llorch::testing {
 
 /// Counted from the I/O thread, waited for from the test's: no sleeps, and a bound against hangs.
 class Counter {
@@ -173,4 +173,4 @@ inline std::string post(const std::string& path, const std::string& body, const 
          "\r\n" + body;
 }
 
-}  // namespace llorch::test
+}  // namespace llorch::testing

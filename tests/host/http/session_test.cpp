@@ -3,7 +3,7 @@
 
 #include "server_fixture.hpp"
 
-using namespace llorch::test;
+using namespace llorch::testing;
 using llorch::http::ServerOptions;
 
 BOOST_AUTO_TEST_SUITE(http_session)
