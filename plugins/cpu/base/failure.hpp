@@ -1,0 +1,11 @@
+// Failures inside CPU plugins: exceptions that the ABI layer turns into a status and a message.
+#pragma once
+
+#include <llorch/plugin.hpp>
+
+namespace llorch::cpu {
+
+using abi::fail;
+using abi::Failure;
+
+}  // namespace llorch::cpu

@@ -1,0 +1,181 @@
+// softmax(q K^T * scale) V over the blocks of one sequence. K blocks hold positions in their lanes, V blocks hold
+// components, so both products are chains like those of matmul: scores over head_dim, outputs over positions.
+#pragma once
+
+#include <cstdint>
+
+#include "cpu/kernels/types.hpp"
+
+namespace llorch::cpu::LLORCH_CPU_ISA {
+
+/// scores(r, p) = (q(r) . k(p)) * scale for R rows and the kLanes positions of B blocks from `block` on.
+template <int B, int R>
+void score_tile(const AttentionArgs& a, std::int64_t row, std::int64_t block) {
+  V16 acc[R][B];
+  const float* k[B];
+#pragma GCC unroll 4
+  for (int b = 0; b < B; ++b)
+    k[b] = a.k + a.blocks[block + b] * a.k_block_stride;
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+    for (int b = 0; b < B; ++b)
+      acc[r][b] = splat(0.0f);
+  }
+  const float* q = a.q + row * a.q_stride;
+  for (std::int64_t d = 0; d < a.head_dim; ++d) {
+    V16 keys[B];
+#pragma GCC unroll 4
+    for (int b = 0; b < B; ++b)
+      keys[b] = load(k[b] + d * kLanes);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const V16 query = splat(q[r * a.q_stride + d]);
+#pragma GCC unroll 4
+      for (int b = 0; b < B; ++b)
+        acc[r][b] = fma(keys[b], query, acc[r][b]);
+    }
+  }
+  const V16 scale = splat(a.scale);
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+    for (int b = 0; b < B; ++b) {
+      store(a.scores + (row + r) * a.scores_stride + (block + b) * kLanes, mul(acc[r][b], scale));
+    }
+  }
+}
+
+/// Turns the first n scores into e^(score - max); returns their sum.
+inline float exponentials(float* scores, std::int64_t n) {
+  const V16 lowest = splat(-__builtin_inff());
+  V16 largest = lowest;
+  for_vectors(
+      n, [&](std::int64_t i) { largest = max(largest, load(scores + i)); },
+      [&](std::int64_t i, int rest) { largest = max(largest, first_or(load_first(scores + i, rest), rest, lowest)); });
+  const V16 top = splat(max_lanes(largest));
+  V16 sums = splat(0.0f);
+  for_vectors(
+      n,
+      [&](std::int64_t i) {
+        const V16 e = exponential(sub(load(scores + i), top));
+        sums = add(sums, e);
+        store(scores + i, e);
+      },
+      [&](std::int64_t i, int rest) {
+        const V16 e = keep_first(exponential(sub(load_first(scores + i, rest), top)), rest);
+        sums = add(sums, e);
+        store_first(scores + i, e, rest);
+      });
+  return sum_lanes(sums);
+}
+
+/// Continues out(r, d) = sum over positions [begin, end) of weight(r, p) v(p, d) for R rows and G groups of components.
+template <int G, int R>
+void value_tile(const AttentionArgs& a, std::int64_t row, std::int64_t group, std::int64_t begin, std::int64_t end,
+                float (*partial)[kAttentionRows][kLanes]) {
+  V16 acc[R][G];
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+    for (int g = 0; g < G; ++g)
+      acc[r][g] = load(partial[g][row + r]);
+  }
+  const float* weight = a.scores + row * a.scores_stride;
+  for (std::int64_t p = begin; p < end;) {
+    const std::int64_t block_end = (p / kLanes + 1) * kLanes;
+    const std::int64_t stop = block_end < end ? block_end : end;
+    const float* v = a.v + a.blocks[p / kLanes] * a.v_block_stride + group * kLanes * kLanes;
+    for (; p < stop; ++p) {
+      V16 values[G];
+#pragma GCC unroll 4
+      for (int g = 0; g < G; ++g)
+        values[g] = load(v + (g * kLanes + p % kLanes) * kLanes);
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) {
+        const V16 w = splat(weight[r * a.scores_stride + p]);
+#pragma GCC unroll 4
+        for (int g = 0; g < G; ++g)
+          acc[r][g] = fma(values[g], w, acc[r][g]);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+    for (int g = 0; g < G; ++g)
+      store(partial[g][row + r], acc[r][g]);
+  }
+}
+
+template <int R>
+void attend_rows(const AttentionArgs& a) {
+  constexpr int kWide = groups_of_tile(R);
+  const std::int64_t n_blocks = (a.n_visible + R - 1 + kLanes - 1) / kLanes;
+  std::int64_t block = 0;
+  for (; block + kWide <= n_blocks; block += kWide)
+    score_tile<kWide, R>(a, 0, block);
+  for (; block < n_blocks; ++block)
+    score_tile<1, R>(a, 0, block);
+
+  float inverse_sum[R];
+  for (int r = 0; r < R; ++r) {
+    float* scores = a.scores + r * a.scores_stride;
+    if (a.scores_tap != nullptr) {
+      for (std::int64_t p = 0; p < a.tap_columns; ++p) {
+        a.scores_tap[r * a.tap_stride + p] = p < a.n_visible + r ? scores[p] : -__builtin_inff();
+      }
+    }
+    inverse_sum[r] = 1.0f / exponentials(scores, a.n_visible + r);
+  }
+
+  // Positions that all rows see are shared by the rows of the tile; each row then adds the few it sees beyond.
+  const std::int64_t n_groups = (a.head_dim + kLanes - 1) / kLanes;
+  float partial[kWide][kAttentionRows][kLanes];
+  const auto groups = [&]<int G>(std::int64_t group) {
+    for (int g = 0; g < G; ++g) {
+      for (int r = 0; r < R; ++r)
+        store(partial[g][r], splat(0.0f));
+    }
+    value_tile<G, R>(a, 0, group, 0, a.n_visible, partial);
+    for (int r = 1; r < R; ++r)
+      value_tile<G, 1>(a, r, group, a.n_visible, a.n_visible + r, partial);
+    for (int r = 0; r < R; ++r) {
+      for (int g = 0; g < G; ++g) {
+        const std::int64_t d = (group + g) * kLanes;
+        const V16 out = mul(load(partial[g][r]), splat(inverse_sum[r]));
+        const std::int64_t rest = a.head_dim - d;
+        if (rest >= kLanes) {
+          store(a.out + r * a.out_stride + d, out);
+        } else {
+          store_first(a.out + r * a.out_stride + d, out, static_cast<int>(rest));
+        }
+      }
+    }
+  };
+  std::int64_t group = 0;
+  for (; group + kWide <= n_groups; group += kWide)
+    groups.template operator()<kWide>(group);
+  for (; group < n_groups; ++group)
+    groups.template operator()<1>(group);
+}
+
+inline void attend(const AttentionArgs& a) {
+  static_assert(kAttentionRows == 6);
+  switch (a.n_rows) {
+    case 1:
+      return attend_rows<1>(a);
+    case 2:
+      return attend_rows<2>(a);
+    case 3:
+      return attend_rows<3>(a);
+    case 4:
+      return attend_rows<4>(a);
+    case 5:
+      return attend_rows<5>(a);
+    default:
+      return attend_rows<6>(a);
+  }
+}
+
+}  // namespace llorch::cpu::LLORCH_CPU_ISA

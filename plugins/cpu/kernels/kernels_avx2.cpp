@@ -1,0 +1,35 @@
+// The kernels for avx2. Only intrinsics and plain headers here: an inline function of the standard library compiled
+// with these options could become the copy that the whole plugin uses.
+#define LLORCH_CPU_ISA avx2
+
+// clang-format off: the vector type comes first, the kernels build on each other
+#include "cpu/kernels/attention.hpp"
+#include "cpu/kernels/math.hpp"
+#include "cpu/kernels/matmul.hpp"
+#include "cpu/kernels/rowwise.hpp"
+#include "cpu/kernels/vec_avx2.hpp"
+// clang-format on
+#include "cpu/kernels/kernel_table.hpp"
+
+namespace llorch::cpu {
+
+const KernelTable& avx2_kernels() {
+  static constexpr KernelTable kTable = {
+      .name = "avx2",
+      .tile_tokens = avx2::kTileTokens,
+      .attention_rows = avx2::kAttentionRows,
+      .pack_activations = avx2::pack_activations,
+      .matmul = avx2::matmul,
+      .attend = avx2::attend,
+      .layer_norm = avx2::layer_norm,
+      .gelu_tanh = avx2::gelu_tanh,
+      .gelu_erf = avx2::gelu_erf,
+      .add = avx2::add_rows,
+      .exp = avx2::exp_rows,
+      .gather_row = avx2::gather_row,
+      .widen = avx2::widen,
+  };
+  return kTable;
+}
+
+}  // namespace llorch::cpu

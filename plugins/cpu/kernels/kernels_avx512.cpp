@@ -1,0 +1,35 @@
+// The kernels for avx512. Only intrinsics and plain headers here: an inline function of the standard library compiled
+// with these options could become the copy that the whole plugin uses.
+#define LLORCH_CPU_ISA avx512
+
+// clang-format off: the vector type comes first, the kernels build on each other
+#include "cpu/kernels/attention.hpp"
+#include "cpu/kernels/math.hpp"
+#include "cpu/kernels/matmul.hpp"
+#include "cpu/kernels/rowwise.hpp"
+#include "cpu/kernels/vec_avx512.hpp"
+// clang-format on
+#include "cpu/kernels/kernel_table.hpp"
+
+namespace llorch::cpu {
+
+const KernelTable& avx512_kernels() {
+  static constexpr KernelTable kTable = {
+      .name = "avx512",
+      .tile_tokens = avx512::kTileTokens,
+      .attention_rows = avx512::kAttentionRows,
+      .pack_activations = avx512::pack_activations,
+      .matmul = avx512::matmul,
+      .attend = avx512::attend,
+      .layer_norm = avx512::layer_norm,
+      .gelu_tanh = avx512::gelu_tanh,
+      .gelu_erf = avx512::gelu_erf,
+      .add = avx512::add_rows,
+      .exp = avx512::exp_rows,
+      .gather_row = avx512::gather_row,
+      .widen = avx512::widen,
+  };
+  return kTable;
+}
+
+}  // namespace llorch::cpu

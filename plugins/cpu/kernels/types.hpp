@@ -1,0 +1,73 @@
+// Element types and views that kernels take. Plain data only: included by files compiled for one instruction set.
+#pragma once
+
+#include <cstdint>
+
+namespace llorch::cpu {
+
+/// Lanes of every vector kernel, on every instruction set: part of the canonical order of accumulation
+/// (docs/kernels.md).
+inline constexpr int kLanes = 16;
+
+/// IEEE 754 binary16, as stored.
+struct F16 {
+  std::uint16_t bits;
+};
+/// The upper half of a binary32, as stored.
+struct Bf16 {
+  std::uint16_t bits;
+};
+
+enum class WeightType : std::uint32_t { kF32, kF16, kBf16 };
+
+/// A weight matrix (n_rows, n_cols) repacked so that a vector's lanes are rows: (n_groups, n_cols, kLanes), where row r
+/// is lane r % kLanes of group r / kLanes. Rows that pad the last group are zero.
+struct PackedView {
+  const void* data;
+  WeightType type;
+  std::int64_t n_rows;
+  std::int64_t n_cols;
+  [[nodiscard]] std::int64_t n_groups() const { return (n_rows + kLanes - 1) / kLanes; }
+};
+
+/// y = x W^T + bias for a range of row groups of W.
+struct MatmulArgs {
+  PackedView weights;
+  const float* bias;      // (n_groups * kLanes), or null for zero
+  const float* x;         // activations in tiles, as KernelTable::pack_activations wrote them
+  std::int64_t n_tokens;  // rows of x and y
+  float* y;               // (n_tokens, y_stride), y_stride >= n_groups * kLanes
+  std::int64_t y_stride;  // floats
+  float* panel;           // (kPanelFloats) scratch of the calling thread
+};
+
+/// Attention of a tile of consecutive query rows of one sequence, for one head. Row r sees positions [0, n_visible +
+/// r).
+struct AttentionArgs {
+  const float* q;               // (n_rows, q_stride); head_dim values of each row are read
+  std::int64_t q_stride;        // floats
+  std::int64_t n_rows;          // 1..KernelTable::attention_rows
+  std::int64_t n_visible;       // rows of the KV cache that the first query row sees, >= 1
+  const std::uint32_t* blocks;  // block table of the sequence
+  const float* k;               // block b: k + b * k_block_stride: (head_dim, kLanes positions)
+  const float* v;               // block b: v + b * v_block_stride: (ceil(head_dim / kLanes), kLanes positions, kLanes)
+  std::int64_t k_block_stride;  // floats
+  std::int64_t v_block_stride;  // floats
+  std::int64_t head_dim;
+  float scale;                 // scores are (q . k) * scale
+  float* scores;               // (n_rows, scores_stride) scratch
+  std::int64_t scores_stride;  // floats, a multiple of kLanes, >= n_visible + n_rows - 1
+  float* scores_tap;  // null, or (n_rows, tap_stride): scaled scores, -inf where masked, tap_columns of each row
+  std::int64_t tap_stride;
+  std::int64_t tap_columns;
+  float* out;  // (n_rows, out_stride); head_dim values of each row are written
+  std::int64_t out_stride;
+};
+
+/// Columns of a weight panel that is widened to f32 and kept in L2 while all rows of a batch pass over it.
+inline constexpr std::int64_t kPanelColumns = 768;
+/// Row groups of such a panel.
+inline constexpr std::int64_t kPanelGroups = 4;
+inline constexpr std::int64_t kPanelFloats = kPanelColumns * kPanelGroups * kLanes;
+
+}  // namespace llorch::cpu

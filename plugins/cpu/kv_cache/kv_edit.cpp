@@ -1,0 +1,107 @@
+// Removing, copying and renumbering what a sequence holds.
+#include <algorithm>
+
+#include "cpu/base/failure.hpp"
+#include "cpu/kv_cache/kv_cache.hpp"
+
+namespace llorch::cpu {
+
+KvCache::Range KvCache::rows_in(const Sequence& s, std::int32_t p0, std::int32_t p1) {
+  const auto& all = s.positions;
+  const auto begin = p0 < 0 ? all.begin() : std::lower_bound(all.begin(), all.end(), p0);
+  const auto end = p1 < 0 ? all.end() : std::lower_bound(begin, all.end(), p1);
+  return {begin - all.begin(), end - all.begin()};
+}
+
+void KvCache::copy_row(const Sequence& from, std::int64_t from_row, const Sequence& to, std::int64_t to_row) {
+  const std::uint32_t from_block = from.blocks[static_cast<std::size_t>(from_row / kKvBlock)];
+  const std::uint32_t to_block = to.blocks[static_cast<std::size_t>(to_row / kKvBlock)];
+  const std::int64_t from_slot = from_row % kKvBlock;
+  const std::int64_t to_slot = to_row % kKvBlock;
+  for (std::int64_t layer = 0; layer < shape_.n_layers; ++layer) {
+    const float* k_from = k_at(layer, from_block) + from_slot;
+    float* k_to = k_at(layer, to_block) + to_slot;
+    for (std::int64_t i = 0; i < k_block_; i += kKvBlock)
+      k_to[i] = k_from[i];
+    const float* v_from = v_at(layer, from_block) + from_slot * kKvBlock;
+    float* v_to = v_at(layer, to_block) + to_slot * kKvBlock;
+    for (std::int64_t i = 0; i < v_block_; i += kKvBlock * kKvBlock)
+      std::copy_n(v_from + i, kKvBlock, v_to + i);
+  }
+}
+
+void KvCache::remove(std::int32_t seq, std::int32_t p0, std::int32_t p1) {
+  check_seq(seq);
+  Sequence& s = at(seq);
+  const Range gone = rows_in(s, p0, p1);
+  if (gone.size() <= 0) return;
+  const std::int64_t n_rows = length(seq);
+  if (gone.end == n_rows) {
+    truncate(s, gone.begin);
+    return;
+  }
+  // The rows behind the hole move up; the blocks they move into must be the sequence's own.
+  const std::int64_t left = n_rows - gone.size();
+  const auto first = static_cast<std::size_t>(gone.begin / kKvBlock);
+  const auto last = static_cast<std::size_t>((left - 1) / kKvBlock);
+  std::int64_t shared = 0;
+  for (std::size_t b = first; b <= last; ++b)
+    shared += references_[s.blocks[b]] > 1 ? 1 : 0;
+  require_free(shared, 0);
+  for (std::size_t b = first; b <= last; ++b)
+    make_private(s, b);
+  for (std::int64_t row = gone.end; row < n_rows; ++row)
+    copy_row(s, row, s, row - gone.size());
+  s.positions.erase(s.positions.begin() + gone.begin, s.positions.begin() + gone.end);
+  truncate(s, left);
+}
+
+void KvCache::copy(std::int32_t src, std::int32_t dst, std::int32_t p0, std::int32_t p1) {
+  check_seq(src);
+  check_seq(dst);
+  if (src == dst)
+    fail(LLORCH_INVALID_ARGUMENT, "copy of sequence ", src, ": expected another destination, found itself");
+  const Sequence& from = at(src);
+  Sequence& to = at(dst);
+  const Range range = rows_in(from, p0, p1);
+  const std::int64_t n_rows = std::max<std::int64_t>(0, range.size());
+  const std::int64_t n_blocks = (n_rows + kKvBlock - 1) / kKvBlock;
+  // Rows that do not start a block in src would lie in other lanes in dst: those are copied.
+  const bool share = range.begin % kKvBlock == 0;
+  if (!share) require_free(n_blocks, unshared_blocks(to));
+  truncate(to, 0);
+  for (std::int64_t b = 0; b < n_blocks; ++b) {
+    if (share) {
+      const std::uint32_t block = from.blocks[static_cast<std::size_t>(range.begin / kKvBlock + b)];
+      ++references_[block];
+      to.blocks.push_back(block);
+    } else {
+      to.blocks.push_back(take_block());
+    }
+  }
+  for (std::int64_t row = 0; row < n_rows; ++row) {
+    to.positions.push_back(from.positions[static_cast<std::size_t>(range.begin + row)]);
+    if (!share) copy_row(from, range.begin + row, to, row);
+  }
+}
+
+void KvCache::shift(std::int32_t seq, std::int32_t p0, std::int32_t p1, std::int32_t delta) {
+  check_seq(seq);
+  Sequence& s = at(seq);
+  const Range range = rows_in(s, p0, p1);
+  if (range.size() <= 0) return;
+  const auto position = [&](std::int64_t row) { return std::int64_t{s.positions[static_cast<std::size_t>(row)]}; };
+  const std::int64_t low = range.begin == 0 ? -1 : position(range.begin - 1);
+  const std::int64_t high = range.end == length(seq) ? shape_.max_positions : position(range.end);
+  const std::int64_t first = position(range.begin) + delta;
+  const std::int64_t last = position(range.end - 1) + delta;
+  if (first <= low || last >= high) {
+    fail(LLORCH_INVALID_ARGUMENT, "shift of positions ", position(range.begin), "..", position(range.end - 1),
+         " of sequence ", seq, " by ", delta, ": expected to stay within ", low + 1, "..", high - 1, ", found ", first,
+         "..", last);
+  }
+  for (std::int64_t row = range.begin; row < range.end; ++row)
+    s.positions[static_cast<std::size_t>(row)] += delta;
+}
+
+}  // namespace llorch::cpu
