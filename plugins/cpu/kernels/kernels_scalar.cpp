@@ -2,12 +2,13 @@
 // with these options could become the copy that the whole plugin uses.
 #define LLORCH_CPU_ISA scalar
 
-// clang-format off: the vector type comes first, the kernels build on each other
-#include "cpu/kernels/attention.hpp"
-#include "cpu/kernels/math.hpp"
-#include "cpu/kernels/matmul.hpp"
-#include "cpu/kernels/rowwise.hpp"
+// The vector type comes first; the kernels build on each other.
+// clang-format off
 #include "cpu/kernels/vec_scalar.hpp"
+#include "cpu/kernels/math.hpp"
+#include "cpu/kernels/rowwise.hpp"
+#include "cpu/kernels/matmul.hpp"
+#include "cpu/kernels/attention.hpp"
 // clang-format on
 #include "cpu/kernels/kernel_table.hpp"
 
