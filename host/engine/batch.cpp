@@ -33,26 +33,18 @@ void Batch::clear() {
   n_outputs = 0;
 }
 
-void plan_batch(std::span<const std::shared_ptr<Sequence>> active, const BatchLimits& limits, bool& last_was_prefill,
+void plan_batch(std::span<const std::shared_ptr<Sequence>> active, const BatchLimits& limits, std::size_t& turn,
                 Batch& batch) {
   batch.clear();
+  if (!limits.mixed) active = active.subspan(turn++ % active.size(), 1);
   const auto decoding = [](const auto& s) { return s->pending() == 1; };
-  const auto n_decoding = std::count_if(active.begin(), active.end(), decoding);
-  const bool any_prefill = std::any_of(active.begin(), active.end(), [](const auto& s) { return s->pending() > 1; });
-  const bool prefill = any_prefill && (limits.mixed || n_decoding == 0 || !last_was_prefill);
-  const bool decode = n_decoding > 0 && (limits.mixed || !prefill);
-  if (decode) {
-    for (const auto& s : active) {
-      if (decoding(s)) append_rows(s, 1, limits, batch);
-    }
+  for (const auto& s : active) {
+    if (decoding(s)) append_rows(s, 1, limits, batch);
   }
-  if (prefill) {
-    for (const auto& s : active) {
-      const auto room = limits.rows - static_cast<std::uint32_t>(batch.tokens.size());
-      if (s->pending() > 1 && room > 0) append_rows(s, std::min(room, s->pending()), limits, batch);
-    }
+  for (const auto& s : active) {
+    const auto room = limits.rows - static_cast<std::uint32_t>(batch.tokens.size());
+    if (!decoding(s) && room > 0) append_rows(s, std::min(room, s->pending()), limits, batch);
   }
-  last_was_prefill = prefill;
 }
 
 }  // namespace llorch::engine

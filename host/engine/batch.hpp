@@ -14,7 +14,7 @@ namespace llorch::engine {
 struct BatchLimits {
   std::uint32_t rows = 0;         ///< tokens
   std::uint32_t output_rows = 0;  ///< rows with logits
-  bool mixed = true;              ///< prefill and decode rows may share a call
+  bool mixed = true;              ///< rows of several sequences may share a call
 };
 
 /// The rows of one call, grouped by sequence.
@@ -32,9 +32,9 @@ struct Batch {
 };
 
 /// Fills `batch`: first one row for each decoding sequence, so that nobody's text stalls behind a long prompt; then
-/// prefill chunks in the order of `active` (first come, first served) while there is room. Without `mixed`, prefill
-/// and decode calls alternate; `last_was_prefill` carries that from call to call.
-void plan_batch(std::span<const std::shared_ptr<Sequence>> active, const BatchLimits& limits, bool& last_was_prefill,
+/// prefill chunks in the order of `active` (first come, first served) while there is room. Without `mixed`, the
+/// sequences take turns; `turn` counts the calls.
+void plan_batch(std::span<const std::shared_ptr<Sequence>> active, const BatchLimits& limits, std::size_t& turn,
                 Batch& batch);
 
 }  // namespace llorch::engine

@@ -67,7 +67,6 @@ class EngineImpl final : public Engine {
   /// Brings the KV cache back to what the sequences of the batch believe after a forward() that failed half-way.
   void repair();
   void retry_one_by_one();
-  void note_device_error(const Error& error);
   void lose_health(const std::string& why);
   /// Frees what finished sequences held and tells their listeners.
   void reap();
@@ -77,8 +76,9 @@ class EngineImpl final : public Engine {
   Setup setup_;
   Slots slots_;
   Batch batch_;
-  bool last_was_prefill_ = false;
-  std::uint32_t consecutive_device_errors_ = 0;
+  std::size_t turn_ = 0;                           ///< whose, when the plugin computes one sequence a call
+  bool device_failed_ = false, computed_ = false;  ///< in this step
+  std::uint32_t failed_steps_ = 0;                 ///< in a row, with device errors and nothing computed
   std::uint32_t spurious_cancellations_ = 0;
   std::vector<SequencePtr> active_;  ///< in order of admission
   std::vector<SequencePtr> ready_;   ///< scratch of step()

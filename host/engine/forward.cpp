@@ -8,7 +8,7 @@
 namespace llorch::engine {
 namespace {
 
-constexpr std::uint32_t kDeviceErrorsUntilLost = 2;
+constexpr std::uint32_t kFailedStepsUntilLost = 2;
 
 }  // namespace
 
@@ -17,16 +17,24 @@ void EngineImpl::step() {
   for (const SequencePtr& s : active_) {
     if (!s->finished() && !s->cancelled) ready_.push_back(s);
   }
-  if (!ready_.empty()) forward(ready_);
+  if (ready_.empty()) return;
+  device_failed_ = computed_ = false;
+  forward(ready_);
+  // One request may upset a device; when nothing works any more, step after step, it is lost.
+  if (computed_) {
+    failed_steps_ = 0;
+  } else if (device_failed_ && ++failed_steps_ >= kFailedStepsUntilLost) {
+    lose_health("the model's device has failed");
+  }
 }
 
 void EngineImpl::forward(std::span<const SequencePtr> sequences) {
-  plan_batch(sequences, setup_.limits, last_was_prefill_, batch_);
+  plan_batch(sequences, setup_.limits, turn_, batch_);
   if (!begin_forward()) return;
   auto output = setup_.context->forward(batch_.tokens, batch_.positions, batch_.seq_ids, batch_.output_flags);
   end_forward();
   if (output) {
-    consecutive_device_errors_ = 0;
+    computed_ = true;
     spurious_cancellations_ = 0;
     deliver(*output);
     return;
@@ -93,8 +101,7 @@ void EngineImpl::deliver(const plugin::Output& output) {
 void EngineImpl::forward_failed(const Error& error) {
   spdlog::warn("engine: forward pass of {} rows in {} sequences failed: {}", batch_.tokens.size(), batch_.parts.size(),
                error.message);
-  note_device_error(error);
-  if (!healthy_) return;
+  if (error.code == ErrorCode::kIo) device_failed_ = true;
   if (error.code == ErrorCode::kResourceExhausted) {
     // Nothing changed. What idle slots keep for reuse is the first to go; the next step tries again.
     auto evicted = slots_.evict_idle();
@@ -110,11 +117,6 @@ void EngineImpl::forward_failed(const Error& error) {
   }
 }
 
-void EngineImpl::note_device_error(const Error& error) {
-  if (error.code != ErrorCode::kIo) return;
-  if (++consecutive_device_errors_ >= kDeviceErrorsUntilLost) lose_health(error.message);
-}
-
 void EngineImpl::repair() {
   for (const Batch::Part& p : batch_.parts) {
     Sequence& s = *p.sequence;
@@ -126,10 +128,12 @@ void EngineImpl::repair() {
     }
     const auto fed = static_cast<std::int32_t>(s.fed);
     const std::int32_t end = range->has_value() ? (*range)->second + 1 : 0;
-    if (end < fed) {
+    if (end == 0) {
+      s.fed = 0;  // lost, as the ABI allows: computed again from the tokens, bit for bit
+    } else if (end < fed) {
       s.finish(StopReason::kError, make_error(ErrorCode::kInternal,
-                                              fmt::format("KV cache of sequence {}: expected {} tokens after a failed "
-                                                          "forward pass, found {}",
+                                              fmt::format("KV cache of sequence {}: expected {} tokens or none after a "
+                                                          "failed forward pass, found {}",
                                                           slot, fed, end)));
     } else if (end > fed) {
       if (auto ok = setup_.context->kv_seq_remove(slot, fed, end); !ok) s.finish(StopReason::kError, ok.error());
@@ -144,7 +148,6 @@ void EngineImpl::retry_one_by_one() {
     suspects.push_back(p.sequence);
   }
   for (const SequencePtr& s : suspects) {
-    if (!healthy_) return;
     if (!s->finished() && !s->cancelled) forward(std::span(&s, 1));
   }
 }

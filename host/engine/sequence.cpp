@@ -60,6 +60,7 @@ void Sequence::end_of_prompt() {
 void Sequence::take_logits(std::uint32_t index, std::span<const float> logits, std::uint32_t context_length) {
   if (finished()) return;
   if (scores_row(index)) {
+    if (prompt_done_ || index < scores_.size()) return;  // fed again after a fault
     if (auto ok = sampling::check_logits(logits); !ok) {
       finish(StopReason::kError,
              make_error(ok.error().code, fmt::format("prompt token {}: {}", index, ok.error().message)));
