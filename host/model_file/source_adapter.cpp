@@ -11,8 +11,6 @@ namespace {
 
 constexpr std::uint32_t kDtypeBase = 0x100;  // llorch_tensor.dtype = 0x100 + ggml type
 
-enum ValueType : std::uint32_t { kBool = 1, kI64 = 2, kU64 = 3, kF64 = 4, kStr = 5, kArray = 6 };
-
 llorch_str to_str(std::string_view text) {
   return {text.data(), text.size()};
 }
@@ -56,7 +54,10 @@ SourceAdapter::SourceAdapter(const LoadedModel& model) : model_(model) {
 
 llorch_status SourceAdapter::tensor_at(const llorch_source* source, std::uint64_t index, llorch_tensor* out) noexcept {
   if (source == nullptr || out == nullptr || !LLORCH_HAS(out, llorch_tensor, nbytes)) return LLORCH_INVALID_ARGUMENT;
-  return guarded([&] { return self(source)->describe(index, out); });
+  return guarded([&]() -> llorch_status {
+    if (index >= self(source)->model_.tensors().size()) return LLORCH_INVALID_ARGUMENT;
+    return self(source)->describe(index, out);
+  });
 }
 
 llorch_status SourceAdapter::tensor_find(const llorch_source* source, llorch_str name, llorch_tensor* out) noexcept {
@@ -84,7 +85,6 @@ llorch_status SourceAdapter::meta_get(const llorch_source* source, llorch_str ke
 }
 
 llorch_status SourceAdapter::describe(std::uint64_t index, llorch_tensor* out) const {
-  if (index >= model_.tensors().size()) return LLORCH_NOT_FOUND;
   const Tensor& tensor = model_.tensors()[index];
   llorch_tensor answer = {};
   answer.dtype = kDtypeBase + tensor.ggml_type;
@@ -100,24 +100,24 @@ llorch_status SourceAdapter::describe(std::uint64_t index, llorch_tensor* out) c
 llorch_status SourceAdapter::describe(const std::string& key, const Value& value, llorch_value* out) {
   llorch_value answer = {};
   if (const auto* b = std::get_if<bool>(&value)) {
-    answer.type = kBool;
+    answer.type = LLORCH_VALUE_BOOL;
     answer.u.u64 = *b ? 1 : 0;
   } else if (const auto* i = std::get_if<std::int64_t>(&value)) {
-    answer.type = kI64;
+    answer.type = LLORCH_VALUE_I64;
     answer.u.i64 = *i;
   } else if (const auto* u = std::get_if<std::uint64_t>(&value)) {
-    answer.type = kU64;
+    answer.type = LLORCH_VALUE_U64;
     answer.u.u64 = *u;
   } else if (const auto* d = std::get_if<double>(&value)) {
-    answer.type = kF64;
+    answer.type = LLORCH_VALUE_F64;
     answer.u.f64 = *d;
   } else if (const auto* s = std::get_if<std::string_view>(&value)) {
-    answer.type = kStr;
+    answer.type = LLORCH_VALUE_STR;
     answer.u.str = to_str(*s);
   } else {
     const Array& array = std::get<Array>(value);
     if (array.type == ElementType::kArray) return LLORCH_UNSUPPORTED;
-    answer.type = kArray;
+    answer.type = LLORCH_VALUE_ARRAY;
     answer.elem_type = static_cast<std::uint32_t>(array.type);
     answer.u.array.count = array.count;
     answer.u.array.data = array.type == ElementType::kString ? static_cast<const void*>(string_array(key, array))

@@ -12,11 +12,8 @@
 
 namespace llorch::model_file {
 
-/// Implements llorch_source. Lives and dies with its model. [any-thread]
-///
-/// meta_get answers scalars as bool, i64, u64 or f64 and strings as str. Arrays have elem_type numbered as ElementType
-/// (the GGUF ids) and packed little-endian elements, possibly unaligned; for strings (8) data points at
-/// llorch_str[count]. Arrays of arrays are not offered.
+/// Implements llorch_source as llorch_plugin.h describes it. Lives and dies with its model. Arrays of arrays are not
+/// offered (UNSUPPORTED). [any-thread]
 class SourceAdapter {
  public:
   explicit SourceAdapter(const LoadedModel& model);
