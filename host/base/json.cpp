@@ -157,8 +157,11 @@ Result<json::value> parse_json(std::string_view text, const JsonLimits& limits) 
   if (ec) {
     std::string reason = parser.handler().failure();
     if (reason.empty()) {
-      reason =
-          ec == json::error::too_deep ? fmt::format("nested deeper than {} levels", limits.max_depth) : ec.message();
+      if (ec == json::error::too_deep) {
+        reason = fmt::format("nested deeper than {} levels", limits.max_depth);
+      } else {
+        reason = is_utf8(text) ? ec.message() : "not valid UTF-8";
+      }
     }
     return make_error(ErrorCode::kInvalidArgument, fmt::format("invalid JSON at byte {}: {}", used, reason));
   }
