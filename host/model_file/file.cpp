@@ -79,7 +79,7 @@ Result<void> File::read(std::uint64_t offset, std::span<std::byte> out) const {
     }
     if (n == 0) {
       return make_error(ErrorCode::kIo,
-                        fmt::format("{}: cut short: it had {} bytes when it was opened and ends at {} now",
+                        fmt::format("{}: cut short: it had {} bytes when it was opened, byte {} is gone",
                                     path_.native(), size_, offset));
     }
     offset += static_cast<std::uint64_t>(n);

@@ -62,7 +62,11 @@ llorch_status SourceAdapter::tensor_at(const llorch_source* source, std::uint64_
 
 llorch_status SourceAdapter::tensor_find(const llorch_source* source, llorch_str name, llorch_tensor* out) noexcept {
   if (source == nullptr || out == nullptr || !LLORCH_HAS(out, llorch_tensor, nbytes)) return LLORCH_INVALID_ARGUMENT;
-  return guarded([&] { return self(source)->describe(self(source)->model_.find_tensor({name.data, name.size}), out); });
+  return guarded([&]() -> llorch_status {
+    const std::uint64_t index = self(source)->model_.find_tensor({name.data, name.size});
+    if (index >= self(source)->model_.tensors().size()) return LLORCH_NOT_FOUND;
+    return self(source)->describe(index, out);
+  });
 }
 
 llorch_status SourceAdapter::tensor_read(const llorch_source* source, std::uint64_t index, std::uint64_t offset,
