@@ -1,0 +1,165 @@
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "kernel_support.hpp"
+
+namespace llorch::cpu::testing {
+namespace {
+
+struct Case {
+  std::int64_t head_dim, n_rows, n_visible;
+};
+
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (const std::int64_t head_dim : {1, 12, 16, 20, 33, 64, 80, 128}) {
+    for (std::int64_t n_rows = 1; n_rows <= 6; ++n_rows) {
+      for (const std::int64_t n_visible : {1, 2, 15, 16, 17, 60, 64, 65, 130})
+        all.push_back({head_dim, n_rows, n_visible});
+    }
+  }
+  return all;
+}
+
+/// Keys and values of one head in shuffled blocks whose unused places hold garbage that must not matter.
+struct Problem {
+  explicit Problem(const Case& c)
+      : n_kv(c.n_visible + c.n_rows - 1),
+        n_blocks((n_kv + kLanes - 1) / kLanes),
+        groups((c.head_dim + kLanes - 1) / kLanes),
+        q(random_floats(static_cast<std::size_t>(c.n_rows * c.head_dim), 1)),
+        k(random_floats(static_cast<std::size_t>(n_kv * c.head_dim), 2)),
+        v(random_floats(static_cast<std::size_t>(n_kv * c.head_dim), 3)),
+        k_blocks(static_cast<std::size_t>(n_blocks * c.head_dim * kLanes), std::numeric_limits<float>::quiet_NaN()),
+        v_blocks(static_cast<std::size_t>(n_blocks * groups * kLanes * kLanes),
+                 std::numeric_limits<float>::quiet_NaN()),
+        table(static_cast<std::size_t>(n_blocks)) {
+    std::iota(table.rbegin(), table.rend(), 0u);
+    for (std::int64_t p = 0; p < n_kv; ++p) {
+      const std::int64_t block = table[static_cast<std::size_t>(p / kLanes)];
+      const std::int64_t slot = p % kLanes;
+      for (std::int64_t d = 0; d < c.head_dim; ++d) {
+        const auto from = static_cast<std::size_t>(p * c.head_dim + d);
+        k_blocks[static_cast<std::size_t>((block * c.head_dim + d) * kLanes + slot)] = k[from];
+        const std::int64_t v_at = ((block * groups + d / kLanes) * kLanes + slot) * kLanes + d % kLanes;
+        v_blocks[static_cast<std::size_t>(v_at)] = v[from];
+      }
+    }
+  }
+  std::int64_t n_kv, n_blocks, groups;
+  std::vector<float> q, k, v, k_blocks, v_blocks;
+  std::vector<std::uint32_t> table;
+};
+
+struct Answer {
+  std::vector<float> out, scores;
+};
+
+Answer attend(const KernelTable& table, const Case& c, const Problem& p) {
+  Answer answer;
+  answer.out.assign(static_cast<std::size_t>(c.n_rows * c.head_dim) + 1, 9.0f);
+  answer.scores.assign(static_cast<std::size_t>(c.n_rows * p.n_kv), 9.0f);
+  std::vector<float> scratch(static_cast<std::size_t>(c.n_rows * p.n_blocks * kLanes));
+  const AttentionArgs args = {.q = p.q.data(),
+                              .q_stride = c.head_dim,
+                              .n_rows = c.n_rows,
+                              .n_visible = c.n_visible,
+                              .blocks = p.table.data(),
+                              .k = p.k_blocks.data(),
+                              .v = p.v_blocks.data(),
+                              .k_block_stride = c.head_dim * kLanes,
+                              .v_block_stride = p.groups * kLanes * kLanes,
+                              .head_dim = c.head_dim,
+                              .scale = 1.0f / std::sqrt(static_cast<float>(c.head_dim)),
+                              .scores = scratch.data(),
+                              .scores_stride = p.n_blocks * kLanes,
+                              .scores_tap = answer.scores.data(),
+                              .tap_stride = p.n_kv,
+                              .tap_columns = p.n_kv,
+                              .out = answer.out.data(),
+                              .out_stride = c.head_dim};
+  table.attend(args);
+  return answer;
+}
+
+std::string describe(const Case& c, const char* table) {
+  std::ostringstream out;
+  out << table << ", head_dim " << c.head_dim << ", " << c.n_rows << " rows, " << c.n_visible << " visible";
+  return out.str();
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(attention_kernels)
+
+BOOST_AUTO_TEST_CASE(every_table_gives_the_bits_of_the_scalar_one) {
+  for (const Case& c : cases()) {
+    const Problem problem(c);
+    const Answer expected = attend(scalar_kernels(), c, problem);
+    for (const KernelTable* table : vector_kernels()) {
+      const Answer found = attend(*table, c, problem);
+      BOOST_TEST(same_bits(expected.out.data(), found.out.data(), found.out.size(), describe(c, table->name)));
+      BOOST_TEST(same_bits(expected.scores.data(), found.scores.data(), found.scores.size(), describe(c, table->name)));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_tile_of_rows_gives_the_bits_of_its_rows_alone) {
+  for (const KernelTable* table : available_kernels()) {
+    const Case whole = {20, 6, 43};
+    const Problem problem(whole);
+    const Answer expected = attend(*table, whole, problem);
+    for (std::int64_t r = 0; r < whole.n_rows; ++r) {
+      const Case single = {20, 1, whole.n_visible + r};
+      Problem alone(single);
+      alone.k_blocks = problem.k_blocks;
+      alone.v_blocks = problem.v_blocks;
+      alone.table = problem.table;
+      std::copy_n(problem.q.begin() + r * 20, 20, alone.q.begin());
+      const Answer found = attend(*table, single, alone);
+      BOOST_TEST(same_bits(expected.out.data() + r * 20, found.out.data(), 20, describe(single, table->name)));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(attention_matches_its_definition_in_double) {
+  for (const Case& c : cases()) {
+    const Problem p(c);
+    const Answer found = attend(*available_kernels().back(), c, p);
+    for (std::int64_t r = 0; r < c.n_rows; ++r) {
+      std::vector<double> weights(static_cast<std::size_t>(c.n_visible + r));
+      for (std::size_t j = 0; j < weights.size(); ++j) {
+        double dot = 0;
+        for (std::size_t d = 0; d < static_cast<std::size_t>(c.head_dim); ++d) {
+          dot += static_cast<double>(p.q[static_cast<std::size_t>(r * c.head_dim) + d]) *
+                 p.k[j * static_cast<std::size_t>(c.head_dim) + d];
+        }
+        weights[j] = dot / std::sqrt(static_cast<double>(c.head_dim));
+        const float tapped = found.scores[static_cast<std::size_t>(r * p.n_kv) + j];
+        BOOST_TEST(std::abs(tapped - weights[j]) < 1e-5, describe(c, "score"));
+      }
+      for (auto j = weights.size(); j < static_cast<std::size_t>(p.n_kv); ++j) {
+        BOOST_TEST(found.scores[static_cast<std::size_t>(r * p.n_kv) + j] == -std::numeric_limits<float>::infinity());
+      }
+      const double top = *std::max_element(weights.begin(), weights.end());
+      double sum = 0;
+      for (double& w : weights)
+        sum += w = std::exp(w - top);
+      for (std::int64_t d = 0; d < c.head_dim; ++d) {
+        double expected = 0;
+        for (std::size_t j = 0; j < weights.size(); ++j) {
+          expected += weights[j] / sum * p.v[j * static_cast<std::size_t>(c.head_dim) + static_cast<std::size_t>(d)];
+        }
+        const float out = found.out[static_cast<std::size_t>(r * c.head_dim + d)];
+        BOOST_TEST(std::abs(out - expected) < 2e-6, describe(c, "output")
+                                                        << ": expected " << expected << ", found " << out);
+      }
+    }
+    BOOST_TEST(found.out.back() == 9.0f);
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace llorch::cpu::testing
