@@ -3,7 +3,6 @@
 #include <exception>
 #include <iostream>
 
-#include "tools/inspect.hpp"
 #include "tools/tokenize.hpp"
 
 int main(int argc, char** argv) {
@@ -12,7 +11,6 @@ int main(int argc, char** argv) {
     CLI::App app("A modular LLM inference worker", "llorch-host");
     app.require_subcommand(1);
     int exit_code = 0;
-    llorch::tools::add_inspect(app, exit_code);
     llorch::tools::add_tokenize(app, exit_code);
     try {
       app.parse(argc, argv);

@@ -116,6 +116,7 @@ asio::awaitable<Result<unsigned>> post_json(std::string url, std::string body, s
   beast::flat_buffer buffer(2 * kMaxHead);
   beast::http::response_parser<beast::http::empty_body> parser;
   parser.header_limit(kMaxHead);
+  parser.body_limit(boost::none);  // whatever length it announces
   auto [read_error, read] = co_await beast::http::async_read_header(stream, buffer, parser, kAwait);
   if (read_error) co_return failure("no valid answer from", target, read_error);
   error_code ignored;

@@ -5,6 +5,7 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <utility>
@@ -86,7 +87,9 @@ asio::awaitable<bool> Connection::send(std::string bytes) {
     error = write_error;
   }
   if (error) broken_ = true;
-  ++sends_;
+  // A peer that reads as fast as a handler writes would keep this thread for itself.
+  constexpr std::uint64_t kTurn = 64;
+  if (++sends_ % kTurn == 0) co_await asio::post(socket_.get_executor(), asio::use_awaitable);
   co_return !broken_;
 }
 

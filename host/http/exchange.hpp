@@ -46,8 +46,8 @@ class Exchange {
   /// Sends bytes of the stream as they are. False: the peer is gone or too slow (write deadline); stop producing.
   virtual boost::asio::awaitable<bool> write(std::string bytes) = 0;
   virtual boost::asio::awaitable<void> end_stream() = 0;
-  /// Called at most once, on the I/O thread, when the peer is found gone while the handler runs (not after it
-  /// returned).
+  /// Called at most once, on the I/O thread, when the peer is found gone while the handler runs; not after it returned,
+  /// and never from inside respond() or write(), which tell it by their result.
   virtual void on_disconnect(std::function<void()> callback) = 0;
   [[nodiscard]] virtual bool disconnected() const = 0;
 };

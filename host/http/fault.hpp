@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/system/result.hpp>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -15,6 +16,11 @@ struct Fault {
   unsigned status = 400;
   std::string message;
 };
+
+/// Found by argument-dependent look-up when Parsed::value() is called on a fault.
+[[noreturn]] inline void throw_exception_from_error(const Fault& fault, const boost::source_location&) {
+  throw std::runtime_error(fault.message);
+}
 
 template <class T>
 using Parsed = boost::system::result<T, Fault>;

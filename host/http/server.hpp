@@ -2,28 +2,15 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
-#include <chrono>
+#include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <string>
 
 #include "base/result.hpp"
 #include "http/router.hpp"
+#include "http/server_options.hpp"
 
 namespace llorch::http {
-
-struct ServerOptions {
-  std::string address = "127.0.0.1";
-  std::uint16_t port = 8080;  ///< 0 picks a free one
-  std::size_t max_header_bytes = 8 * 1024;
-  std::size_t max_body_bytes = 4 * 1024 * 1024;
-  std::chrono::milliseconds request_deadline{30'000};     ///< header and body, total; bytes do not extend it
-  std::chrono::milliseconds keep_alive_deadline{75'000};  ///< idle between requests
-  std::chrono::milliseconds write_deadline{30'000};       ///< one write to a peer that does not read
-  std::size_t max_connections = 1024;
-  std::string api_key;  ///< empty: no authorization (probes are always open)
-};
 
 /// [io-thread] only, apart from create().
 class Server {
@@ -33,8 +20,8 @@ class Server {
   virtual ~Server() = default;
   [[nodiscard]] virtual std::uint16_t port() const = 0;
   virtual void start() = 0;
-  /// Stops accepting; idle connections close, busy ones finish their request and close. Health probes on open
-  /// connections still answer.
+  /// Closes the listener. Busy connections finish their request and close. While any is busy, the others stay open, so
+  /// that a probe on one of them still learns the state; once nothing is busy they close.
   virtual void drain() = 0;
   [[nodiscard]] virtual std::size_t open_connections() const = 0;
   /// Closes everything now.

@@ -64,6 +64,7 @@ asio::awaitable<void> Session::run() {
   } catch (const std::exception& error) {
     spdlog::error("http: connection closed after an unexpected failure: {}", error.what());
   }
+  watch_->stop();
   if (busy_) end_request();
   connection_->close();
 }
@@ -75,6 +76,7 @@ asio::awaitable<bool> Session::serve_one() {
   if (outcome == Outcome::kOk) co_await dispatch();
   if (outcome == Outcome::kGone || connection_->is_broken() || answer_ != Answer::kDone) co_return false;
   const bool keep = keep_alive_;
+  closing_ = !keep;
   end_request();
   if (!keep) co_await connection_->close_gently();
   co_return keep;
@@ -131,7 +133,7 @@ void Session::begin_request(Head head) {
   hub_->sessions.splice(hub_->sessions.end(), hub_->sessions, place_);
   ++request_number_;
   lost_ = false;
-  keep_alive_ = head_.keep_alive && (!hub_->draining || is_open_path(head_.path));
+  keep_alive_ = head_.keep_alive;
   request_ = Request{};
   request_.method = head_.method;
   request_.path = head_.path;
@@ -293,6 +295,7 @@ asio::awaitable<void> Session::respond(Response response) {
   if (answer_ != Answer::kNone || disconnected()) co_return;
   answer_ = Answer::kDone;
   status_ = response.status;
+  if (hub_->draining && !is_open_path(head_.path)) keep_alive_ = false;
   const bool has_length = response.status != 204 && response.status != 304;
   ResponseHead head;
   head.status = response.status;
@@ -311,6 +314,7 @@ asio::awaitable<bool> Session::begin_stream(Headers headers) {
   if (answer_ != Answer::kNone || disconnected()) co_return false;
   answer_ = Answer::kStreaming;
   status_ = 200;
+  if (hub_->draining && !is_open_path(head_.path)) keep_alive_ = false;
   headers.emplace_back("Cache-Control", "no-cache");
   headers.emplace_back("X-Accel-Buffering", "no");  // proxies of the nginx family would hold events back
   ResponseHead head;
@@ -342,6 +346,7 @@ asio::awaitable<void> Session::end_stream() {
     const bool sent = co_await connection_->send(std::string(kLastChunk));
     if (!sent) co_return lost();
   }
+  if (hub_->draining) keep_alive_ = false;  // its head was sent before; closing between requests is always allowed
   answer_ = Answer::kDone;
 }
 

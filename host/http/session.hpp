@@ -44,7 +44,7 @@ class Session final : public Exchange, public std::enable_shared_from_this<Sessi
   Session& operator=(const Session&) = delete;
 
   boost::asio::awaitable<void> run();
-  [[nodiscard]] bool is_busy() const { return busy_; }
+  [[nodiscard]] bool is_busy() const { return busy_ || closing_; }
   [[nodiscard]] bool is_idle() const { return !busy_ && input_.empty(); }
   void close() { connection_->close(); }
 
@@ -84,6 +84,7 @@ class Session final : public Exchange, public std::enable_shared_from_this<Sessi
 
   // Of the request in progress.
   bool busy_ = false;
+  bool closing_ = false;  // the last answer is on its way
   Connection::Clock::time_point began_, deadline_;
   Head head_;
   Request request_;

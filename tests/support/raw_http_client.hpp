@@ -23,6 +23,12 @@ struct RawResponse {
   std::map<std::string, std::string> headers;  ///< names in lower case
   std::string body;                            ///< chunks joined
   bool complete = false;                       ///< the body arrived up to its end
+
+  /// The header's value, or "".
+  [[nodiscard]] std::string header(const std::string& lower_case_name) const {
+    const auto found = headers.find(lower_case_name);
+    return found == headers.end() ? std::string() : found->second;
+  }
 };
 
 /// Blocking, with a bound on every wait so that a defect of the server fails a test instead of hanging it.
