@@ -197,6 +197,7 @@ def save_model(model: GPT2LMHeadModel, state: dict[str, torch.Tensor], out: Path
     half.half()
     half.generation_config = transformers.GenerationConfig(bos_token_id=end, eos_token_id=end, pad_token_id=end)
     half.save_pretrained(out)
+    (out / "model.safetensors").chmod(0o644)
 
 
 def train(args: argparse.Namespace) -> None:
@@ -287,25 +288,23 @@ def train(args: argparse.Namespace) -> None:
         },
     }
     print(json.dumps(record))
-    if args.record:
-        args.record.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    (args.out / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--text", type=Path, required=True, help="UTF-8 text, documents separated by <|endoftext|>")
-    parser.add_argument("--out", type=Path, required=True, help="model directory to write")
-    parser.add_argument("--record", type=Path, help="JSON file for the figures of the run (losses, versions, arguments)")
+    parser.add_argument("--out", type=Path, required=True, help="model directory to write, with training.json")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--vocab", type=int, default=2048, help="size with the 256 bytes and <|endoftext|>")
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--width", type=int, default=192)
     parser.add_argument("--heads", type=int, default=3)
     parser.add_argument("--context", type=int, default=512)
-    parser.add_argument("--batch", type=int, default=8, help="rows of one context each per step")
+    parser.add_argument("--batch", type=int, default=4, help="rows of one context each per step")
     parser.add_argument("--epochs", type=float, default=16.0)
-    parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate")
-    parser.add_argument("--dropout", type=float, default=0.15)
+    parser.add_argument("--lr", type=float, default=1.5e-3, help="peak learning rate of AdamW; Muon's is ten times it")
+    parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--weight-decay", type=float, default=0.1)
     parser.add_argument("--held-out", type=float, default=0.05, help="share of the documents")
     parser.add_argument("--evaluate-every", type=int, default=100)

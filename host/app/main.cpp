@@ -3,6 +3,7 @@
 #include <exception>
 #include <iostream>
 
+#include "tools/inspect.hpp"
 #include "tools/tokenize.hpp"
 
 int main(int argc, char** argv) {
@@ -11,6 +12,7 @@ int main(int argc, char** argv) {
     CLI::App app("A modular LLM inference worker", "llorch-host");
     app.require_subcommand(1);
     int exit_code = 0;
+    llorch::tools::add_inspect(app, exit_code);
     llorch::tools::add_tokenize(app, exit_code);
     try {
       app.parse(argc, argv);

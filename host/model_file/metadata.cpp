@@ -8,38 +8,6 @@
 namespace llorch::model_file {
 namespace {
 
-std::string_view element_name(ElementType type) {
-  switch (type) {
-    case ElementType::kU8:
-      return "u8";
-    case ElementType::kI8:
-      return "i8";
-    case ElementType::kU16:
-      return "u16";
-    case ElementType::kI16:
-      return "i16";
-    case ElementType::kU32:
-      return "u32";
-    case ElementType::kI32:
-      return "i32";
-    case ElementType::kF32:
-      return "f32";
-    case ElementType::kBool:
-      return "bool";
-    case ElementType::kString:
-      return "string";
-    case ElementType::kArray:
-      return "array";
-    case ElementType::kU64:
-      return "u64";
-    case ElementType::kI64:
-      return "i64";
-    case ElementType::kF64:
-      return "f64";
-  }
-  return "unknown";
-}
-
 std::string type_name(const Value& value) {
   struct Namer {
     std::string operator()(bool) const { return "a bool"; }
@@ -81,6 +49,38 @@ Result<T> required(Result<std::optional<T>> value, const std::string& origin, st
 }
 
 }  // namespace
+
+std::string_view element_name(ElementType type) {
+  switch (type) {
+    case ElementType::kU8:
+      return "u8";
+    case ElementType::kI8:
+      return "i8";
+    case ElementType::kU16:
+      return "u16";
+    case ElementType::kI16:
+      return "i16";
+    case ElementType::kU32:
+      return "u32";
+    case ElementType::kI32:
+      return "i32";
+    case ElementType::kF32:
+      return "f32";
+    case ElementType::kBool:
+      return "bool";
+    case ElementType::kString:
+      return "string";
+    case ElementType::kArray:
+      return "array";
+    case ElementType::kU64:
+      return "u64";
+    case ElementType::kI64:
+      return "i64";
+    case ElementType::kF64:
+      return "f64";
+  }
+  return "unknown";
+}
 
 const Value* Metadata::find(std::string_view key) const {
   const auto it = entries_.find(key);

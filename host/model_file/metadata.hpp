@@ -31,6 +31,9 @@ enum class ElementType : std::uint32_t {
   kF64 = 12
 };
 
+/// "u8", "string", ...
+[[nodiscard]] std::string_view element_name(ElementType type);
+
 /// An array value. Scalars stay where the file has them (`data`, possibly unaligned); strings are views into the file.
 /// Both are valid as long as the ModelFile lives.
 struct Array {

@@ -34,10 +34,13 @@ std::string describe(const json::value& value) {
 }
 
 std::optional<TokenId> as_token_id(const json::value& value) {
-  constexpr auto kEnd = static_cast<std::int64_t>(kMaxVocabulary);
-  const auto* number = value.if_int64();
-  if (number == nullptr || *number < 0 || *number >= kEnd) return std::nullopt;
-  return static_cast<TokenId>(*number);
+  std::uint64_t number = kMaxVocabulary;
+  if (const auto* with_sign = value.if_int64(); with_sign != nullptr && *with_sign >= 0) {
+    number = static_cast<std::uint64_t>(*with_sign);
+  } else if (const auto* without_sign = value.if_uint64()) {
+    number = *without_sign;
+  }
+  return number < kMaxVocabulary ? std::optional<TokenId>(static_cast<TokenId>(number)) : std::nullopt;
 }
 
 const json::value* JsonFields::find(std::string_view key) const {

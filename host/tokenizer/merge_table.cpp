@@ -53,6 +53,7 @@ void MergeTable::merge_short(std::span<TokenId> symbols, std::vector<TokenId>& o
 // A piece can be a megabyte: a queue of (rank, position) over a linked list of symbols. Entries whose pair has changed
 // since are recognised by their rank, and dropped when they surface.
 void MergeTable::merge_long(std::span<TokenId> symbols, std::vector<TokenId>& out) const {
+  if (symbols.empty()) return;
   struct Link {
     std::uint32_t previous;
     std::uint32_t next;

@@ -73,5 +73,33 @@ BOOST_AUTO_TEST_CASE(tokenizers_of_other_kinds_are_refused_by_name) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
+BOOST_AUTO_TEST_SUITE(shipped_vocabulary)
+
+BOOST_AUTO_TEST_CASE(tiny_gpt2_is_exact_with_special_tokens_parsed_and_not) {
+  const fs::path source = LLORCH_SOURCE_DIR;
+  const auto tokenizer = testing::load(source / "models/tiny-gpt2");
+  const fs::path cases = source / "tests/fixtures/tokenizer_tiny.cases.json";
+  testing::check_cases(*tokenizer, cases, "ids", {.parse_special = true});
+  testing::check_cases(*tokenizer, cases, "ids_special_as_text", {});
+  const auto end = tokenizer->find("<|endoftext|>");
+  BOOST_REQUIRE(end.has_value());
+  BOOST_TEST((tokenizer->eos() == end));
+  BOOST_TEST(tokenizer->is_special(*end));
+}
+
+BOOST_AUTO_TEST_CASE(tiny_gpt2_is_the_same_from_vocabulary_and_merges) {
+  const fs::path source = LLORCH_SOURCE_DIR;
+  const TemporaryDirectory copy;
+  for (const char* name : {"vocab.json", "merges.txt"}) {
+    fs::copy_file(source / "models/tiny-gpt2" / name, copy.path() / name);
+  }
+  const auto tokenizer = testing::load(copy.path());
+  const fs::path cases = source / "tests/fixtures/tokenizer_tiny.cases.json";
+  testing::check_cases(*tokenizer, cases, "ids", {.parse_special = true});
+  testing::check_cases(*tokenizer, cases, "ids_special_as_text", {});
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
 }  // namespace
 }  // namespace llorch::tokenizer

@@ -1,0 +1,211 @@
+// Tokenizer metadata of GGUF files.
+#include "tokenizer/gguf_tokenizer.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tokenizer/byte_alphabet.hpp"
+
+namespace llorch::tokenizer {
+namespace {
+
+using model_file::Array;
+using model_file::ElementType;
+using model_file::Metadata;
+using model_file::Value;
+using Ids = std::vector<TokenId>;
+
+/// Keys as a GGUF file would have them; every value can be changed before make().
+struct File {
+  std::vector<std::string> tokens;
+  std::vector<std::int32_t> types;
+  std::vector<std::string> merges = {"h e"};
+  std::vector<float> scores;
+  std::map<std::string, Value> values;  // added last: they replace what is derived from the lists
+
+  // The 256 bytes, 256 "he", 257 "<s>" (control), 258 "<user>" (user-defined), 259 "[PAD]" (unused)
+  File() {
+    for (int byte = 0; byte < 256; ++byte)
+      tokens.push_back(bytes_to_spelling(std::string(1, static_cast<char>(byte))));
+    tokens.insert(tokens.end(), {"he", "<s>", "<user>", "[PAD]"});
+    types.assign(257, 1);
+    types.insert(types.end(), {3, 4, 5});
+    values["tokenizer.ggml.model"] = std::string_view("gpt2");
+    values["tokenizer.ggml.pre"] = std::string_view("gpt-2");
+    values["tokenizer.ggml.bos_token_id"] = std::uint64_t{257};
+    values["tokenizer.ggml.eos_token_id"] = std::uint64_t{257};
+  }
+
+  [[nodiscard]] Metadata metadata() const {
+    Metadata metadata("file.gguf");
+    for (const auto& [key, value] : values)
+      metadata.insert(key, value);
+    if (!tokens.empty()) metadata.insert("tokenizer.ggml.tokens", strings(tokens));
+    if (!merges.empty()) metadata.insert("tokenizer.ggml.merges", strings(merges));
+    if (!types.empty()) metadata.insert("tokenizer.ggml.token_type", scalars(ElementType::kI32, types));
+    if (!scores.empty()) metadata.insert("tokenizer.ggml.scores", scalars(ElementType::kF32, scores));
+    return metadata;
+  }
+
+  [[nodiscard]] std::unique_ptr<Tokenizer> loaded() const {
+    const Metadata read = metadata();
+    const auto spec = bpe_from_gguf(read, "file.gguf");
+    BOOST_REQUIRE_MESSAGE(spec, (spec ? "" : spec.error().message));
+    auto tokenizer = make_bpe_tokenizer(*spec);
+    BOOST_REQUIRE_MESSAGE(tokenizer, (tokenizer ? "" : tokenizer.error().message));
+    return std::move(*tokenizer);
+  }
+
+  [[nodiscard]] std::string failure() const {
+    const Metadata read = metadata();
+    const auto spec = bpe_from_gguf(read, "file.gguf");
+    if (!spec) return spec.error().message;
+    const auto tokenizer = make_bpe_tokenizer(*spec);
+    return tokenizer ? "none" : tokenizer.error().message;
+  }
+
+ private:
+  static Array strings(const std::vector<std::string>& list) {
+    auto views = std::make_shared<std::vector<std::string_view>>(list.begin(), list.end());
+    return {.type = ElementType::kString, .count = list.size(), .data = nullptr, .strings = views};
+  }
+  template <class T>
+  static Array scalars(ElementType type, const std::vector<T>& list) {
+    return {.type = type,
+            .count = list.size(),
+            .data = reinterpret_cast<const std::byte*>(list.data()),
+            .strings = nullptr};
+  }
+};
+
+std::string failure_with(const std::function<void(File&)>& change) {
+  File file;
+  change(file);
+  return file.failure();
+}
+
+BOOST_AUTO_TEST_SUITE(gguf_tokenizer)
+
+BOOST_AUTO_TEST_CASE(lists_and_types_are_read) {
+  const auto tokenizer = File().loaded();
+  BOOST_TEST(
+      (tokenizer->encode("he<s><user>[PAD]", {.parse_special = true}) == Ids{256, 257, 258, '[', 'P', 'A', 'D', ']'}));
+  BOOST_TEST((tokenizer->encode("<s>") == Ids{'<', 's', '>'}));
+  BOOST_TEST(tokenizer->is_special(257));
+  BOOST_TEST(!tokenizer->is_special(258));
+  BOOST_TEST(tokenizer->token_bytes(259) == "[PAD]");
+  BOOST_TEST((tokenizer->eos() == 257));
+  BOOST_TEST((tokenizer->encode("e", {.add_special = true}) == Ids{'e'}));
+}
+
+BOOST_AUTO_TEST_CASE(without_types_the_ends_of_text_are_special) {
+  File file;
+  file.types.clear();
+  const auto tokenizer = file.loaded();
+  BOOST_TEST(tokenizer->is_special(257));
+  BOOST_TEST((tokenizer->encode("<s><user>", {.parse_special = true}) == Ids{257, '<', 'u', 's', 'e', 'r', '>'}));
+  file.values.erase("tokenizer.ggml.bos_token_id");
+  file.values.erase("tokenizer.ggml.eos_token_id");
+  BOOST_TEST(!file.loaded()->is_special(257));
+}
+
+BOOST_AUTO_TEST_CASE(rules_and_end_of_turn_tokens_are_read) {
+  File file;
+  file.values["tokenizer.ggml.add_bos_token"] = true;
+  file.values["tokenizer.ggml.add_eos_token"] = true;
+  file.values["tokenizer.ggml.add_space_prefix"] = true;
+  file.values["tokenizer.ggml.eot_token_id"] = std::uint64_t{258};
+  file.values["tokenizer.ggml.eom_token_id"] = std::uint64_t{259};
+  const auto tokenizer = file.loaded();
+  BOOST_TEST((tokenizer->encode("he", {.add_special = true}) == Ids{257, ' ', 256, 257}));
+  for (const TokenId id : {257, 258, 259})
+    BOOST_TEST(tokenizer->ends_generation(id));
+}
+
+BOOST_AUTO_TEST_CASE(a_pre_tokenizer_may_be_unnamed) {
+  for (const char* name : {"", "default"}) {
+    File file;
+    file.values.erase("tokenizer.ggml.pre");
+    if (*name != '\0') file.values["tokenizer.ggml.pre"] = std::string_view(name);
+    BOOST_TEST((file.loaded()->encode("he he") == Ids{256, ' ', 256}));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(other_kinds_are_refused_by_name) {
+  BOOST_TEST(failure_with([](File& f) { f.values["tokenizer.ggml.model"] = std::string_view("llama"); }) ==
+             "file.gguf: tokenizer.ggml.model: expected \"gpt2\" (byte-level BPE), found \"llama\"");
+  BOOST_TEST(failure_with([](File& f) { f.values["tokenizer.ggml.pre"] = std::string_view("qwen2"); }) ==
+             "file.gguf: tokenizer.ggml.pre: expected \"gpt-2\", the only pre-tokenizer supported, found \"qwen2\"");
+}
+
+BOOST_AUTO_TEST_CASE(missing_keys_and_wrong_types_are_named) {
+  for (const char* key : {"tokenizer.ggml.model", "tokenizer.ggml.tokens", "tokenizer.ggml.merges"}) {
+    File file;
+    file.values.erase(key);
+    if (key == std::string_view("tokenizer.ggml.tokens")) file.tokens.clear();
+    if (key == std::string_view("tokenizer.ggml.merges")) file.merges.clear();
+    BOOST_TEST(file.failure().find(key) != std::string::npos, file.failure());
+    file.values[key] = std::uint64_t{3};
+    BOOST_TEST(file.failure().find(key) != std::string::npos, file.failure());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(lists_of_another_length_are_refused) {
+  BOOST_TEST(failure_with([](File& f) { f.types.pop_back(); }) ==
+             "file.gguf: tokenizer.ggml.token_type: expected 260 types, one a token, found 259");
+  BOOST_TEST(failure_with([](File& f) { f.scores.assign(259, 0.0F); }) ==
+             "file.gguf: tokenizer.ggml.scores: expected 260 scores, one a token, found 259");
+  BOOST_TEST(failure_with([](File& f) { f.scores.assign(260, 0.0F); }) == "none");
+  const std::string wrong_type =
+      failure_with([](File& f) { f.values["tokenizer.ggml.scores"] = std::string_view("x"); });
+  BOOST_TEST(wrong_type.find("tokenizer.ggml.scores") != std::string::npos, wrong_type);
+}
+
+BOOST_AUTO_TEST_CASE(token_types_out_of_range_are_refused) {
+  for (const std::int32_t type : {-1, 0, 6, 7}) {
+    BOOST_TEST(failure_with([&](File& f) { f.types[3] = type; }) ==
+               "file.gguf: tokenizer.ggml.token_type[3]: expected a type from 1 to 5, found " + std::to_string(type));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(ids_outside_the_vocabulary_are_refused) {
+  for (const char* name : {"bos", "eos", "eot", "eom", "unknown", "padding", "seperator"}) {
+    const std::string key = std::string("tokenizer.ggml.") + name + "_token_id";
+    for (const std::uint64_t id : {std::uint64_t{260}, std::uint64_t{0xFFFFFFFF}, ~std::uint64_t{0}}) {
+      BOOST_TEST(failure_with([&](File& f) { f.values[key] = id; }) ==
+                 "file.gguf: " + key + ": expected a token id below 260, found " + std::to_string(id));
+    }
+    const std::string negative = failure_with([&](File& f) { f.values[key] = std::int64_t{-1}; });
+    BOOST_TEST(negative.find(key) != std::string::npos, negative);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_rule_without_its_token_is_refused) {
+  BOOST_TEST(failure_with([](File& f) {
+               f.values.erase("tokenizer.ggml.bos_token_id");
+               f.values["tokenizer.ggml.add_bos_token"] = true;
+             }) ==
+             "file.gguf: tokenizer.ggml.add_bos_token: expected tokenizer.ggml.bos_token_id beside it, found none");
+}
+
+BOOST_AUTO_TEST_CASE(broken_merges_and_tokens_are_refused) {
+  BOOST_TEST(failure_with([](File& f) { f.merges = {"he"}; }) ==
+             "file.gguf: tokenizer.ggml.merges[0]: expected two tokens with one space between, found \"he\"");
+  BOOST_TEST(failure_with([](File& f) {
+               f.merges = {"h e", "e zz"};
+             }) ==
+             "file.gguf: tokenizer.ggml.merges[1]: merge of \"e\" and \"zz\": expected tokens of the vocabulary, "
+             "\"zz\" is not one");
+  BOOST_TEST(failure_with([](File& f) { f.tokens[7] = "x"; }) ==
+             "file.gguf: tokenizer.ggml.tokens: tokens 7 and 120 are both \"x\"");
+  BOOST_TEST(failure_with([](File& f) { f.tokens[7] = ""; }).find("the first missing is 0x07") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace llorch::tokenizer
