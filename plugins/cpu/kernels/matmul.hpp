@@ -13,7 +13,7 @@ namespace llorch::cpu::LLORCH_CPU_ISA {
 /// Columns ahead of the multiplication at which weights are asked for when they come from memory.
 inline constexpr std::int64_t kPrefetchColumns = 32;
 /// Token rows whose activations, kPanelColumns wide, stay in L2 together with a weight panel.
-inline constexpr std::int64_t kBlockTokens = 384;
+inline constexpr std::int64_t kBlockTokens = 768;
 
 /// Where a tile's chains start: at a bias (stride 0), at earlier partial results (their stride), or at zero (null).
 struct Start {
@@ -92,7 +92,7 @@ template <class W, bool kFromMemory, std::size_t N>
 inline constexpr TileTable<W, kFromMemory, N> kTiles = make_tile_table<W, kFromMemory>(std::make_index_sequence<N>{});
 
 /// Up to this many tokens, weights are widened in registers; above it, once into a panel that all tiles share.
-inline constexpr std::int64_t kDirectTokens = 4;
+inline constexpr std::int64_t kDirectTokens = kTileTokens;
 
 /// All tokens in one tile: weights go from memory to registers once.
 template <class W>
@@ -194,13 +194,17 @@ inline void matmul(const MatmulArgs& a, std::int64_t group_begin, std::int64_t g
 
 inline void pack_activations(const float* x, std::int64_t x_stride, std::int64_t n_cols, std::int64_t token_begin,
                              std::int64_t token_end, float* tiles) {
+  constexpr std::int64_t kBlockColumns = 64;  // of all rows of a tile: what is written stays in L1 until it is whole
   for (std::int64_t t = token_begin; t < token_end; t += kTileTokens) {
     const std::int64_t rows = t + kTileTokens < token_end ? kTileTokens : token_end - t;
-    float* tile = tiles + t * n_cols;
-    for (std::int64_t r = 0; r < rows; ++r) {
-      const float* from = x + (t + r) * x_stride;
-      for (std::int64_t k = 0; k < n_cols; ++k)
-        tile[k * rows + r] = from[k];
+    for (std::int64_t block = 0; block < n_cols; block += kBlockColumns) {
+      const std::int64_t block_end = block + kBlockColumns < n_cols ? block + kBlockColumns : n_cols;
+      for (std::int64_t r = 0; r < rows; ++r) {
+        const float* from = x + (t + r) * x_stride;
+        float* tile = tiles + t * n_cols + r;
+        for (std::int64_t k = block; k < block_end; ++k)
+          tile[k * rows] = from[k];
+      }
     }
   }
 }
