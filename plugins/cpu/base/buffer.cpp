@@ -26,13 +26,13 @@ Buffer::Buffer(std::uint64_t bytes, const char* what) {
   base_ = base;
   mapped_ = bytes + slack;
   bytes_ = bytes;
-  auto address = reinterpret_cast<std::uintptr_t>(base);
+  auto* start = static_cast<std::byte*>(base);
   if (slack != 0) {
-    address = (address + kHugePage - 1) / kHugePage * kHugePage;
+    start += (kHugePage - reinterpret_cast<std::uintptr_t>(base) % kHugePage) % kHugePage;
     // Advice only: a kernel without huge pages still gives memory.
-    madvise(reinterpret_cast<void*>(address), bytes, MADV_HUGEPAGE);
+    madvise(start, bytes, MADV_HUGEPAGE);
   }
-  data_ = reinterpret_cast<void*>(address);
+  data_ = start;
 }
 
 Buffer::~Buffer() {

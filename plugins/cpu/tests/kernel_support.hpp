@@ -1,6 +1,7 @@
 // What the kernel tests share: random numbers, packing, and comparisons that say where they failed.
 #pragma once
 
+#include <bit>
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <cstdint>
@@ -33,7 +34,7 @@ inline std::vector<const KernelTable*> vector_kernels() {
 inline boost::test_tools::assertion_result same_bits(const float* expected, const float* found, std::size_t n,
                                                      const std::string& where) {
   for (std::size_t i = 0; i < n; ++i) {
-    if (std::memcmp(expected + i, found + i, sizeof(float)) == 0) continue;
+    if (std::bit_cast<std::uint32_t>(expected[i]) == std::bit_cast<std::uint32_t>(found[i])) continue;
     boost::test_tools::assertion_result no(false);
     no.message() << where << ": element " << i << " of " << n << ": expected " << std::hexfloat << expected[i]
                  << ", found " << found[i];
@@ -45,7 +46,7 @@ inline boost::test_tools::assertion_result same_bits(const float* expected, cons
 /// A matrix (rows, columns) of one type, row-major and packed, with its exact values as floats.
 class TestMatrix {
  public:
-  TestMatrix(WeightType type, std::int64_t rows, std::int64_t columns, unsigned seed) : values_(), packed_() {
+  TestMatrix(WeightType type, std::int64_t rows, std::int64_t columns, unsigned seed) {
     const auto count = static_cast<std::size_t>(rows * columns);
     values_ = random_floats(count, seed, 0.1f);
     const std::int64_t groups = (rows + kLanes - 1) / kLanes;
