@@ -136,6 +136,10 @@ void AddedTokens::split_with(const Trie& trie, std::string_view text, bool parse
   const auto push_text = [&](std::size_t end) {
     if (end > done) out.push_back({text.substr(done, end - done), std::nullopt});
   };
+  // A token that takes the white space after it along does not hide a token that starts in that white space, so the
+  // space may be looked at again; `space_end` is remembered to keep that linear.
+  std::size_t space_begin = 0;
+  std::size_t space_end = 0;
   for (std::size_t at = 0; at < text.size() && !trie.empty();) {
     const auto index = trie.may_start_with(text[at]) ? trie.match(text, at) : std::nullopt;
     if (!index) {
@@ -151,11 +155,16 @@ void AddedTokens::split_with(const Trie& trie, std::string_view text, bool parse
       continue;
     }
     if (token.lstrip) begin = trailing_space_start(text, done, begin);
-    if (token.rstrip) end = leading_space_end(text, end);
+    if (token.rstrip) {
+      if (end < space_begin || end > space_end) {
+        space_begin = end;
+        space_end = leading_space_end(text, end);
+      }
+      end = space_end;
+    }
     push_text(begin);
     out.push_back({text.substr(begin, end - begin), token.id});
     done = end;
-    at = end;
   }
   push_text(text.size());
 }

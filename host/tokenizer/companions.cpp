@@ -109,7 +109,7 @@ Result<void> read_tokenizer_config(const fs::path& path, Companions& out) {
   auto document = read_document(path);
   if (!document) return document.error();
   if (document->is_null()) return {};
-  const std::string origin = path.native();
+  const std::string& origin = path.native();
   const JsonFields fields(document->get_object(), origin);
   if (auto ok = read_named_tokens(fields, out); !ok) return ok;
   if (auto ok = read_added_tokens_decoder(fields, out); !ok) return ok;
@@ -128,7 +128,7 @@ Result<void> read_special_tokens_map(const fs::path& path, Companions& out) {
   auto document = read_document(path);
   if (!document) return document.error();
   if (document->is_null()) return {};
-  const std::string origin = path.native();
+  const std::string& origin = path.native();
   return read_named_tokens(JsonFields(document->get_object(), origin), out);
 }
 
@@ -153,7 +153,7 @@ Result<void> read_generation_config(const fs::path& path, Companions& out) {
   auto document = read_document(path);
   if (!document) return document.error();
   if (document->is_null()) return {};
-  const std::string origin = path.native();
+  const std::string& origin = path.native();
   const JsonFields fields(document->get_object(), origin);
   auto bos = fields.token_id("bos_token_id");
   if (!bos) return bos.error();

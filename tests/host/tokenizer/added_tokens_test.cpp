@@ -51,6 +51,11 @@ BOOST_AUTO_TEST_CASE(white_space_is_stripped_on_the_sides_that_say_so) {
   BOOST_TEST(show(tokens.split("\xA0<l>\xFF", false)) == "[\xA0][<l>=1][\xFF]");
 }
 
+BOOST_AUTO_TEST_CASE(white_space_that_a_token_takes_along_may_start_another_token) {
+  const AddedTokens tokens({{.content = "<r>", .id = 1, .rstrip = true}, {.content = " the", .id = 2}});
+  BOOST_TEST(show(tokens.split("<r>  the  x", false)) == "[<r>  =1][ the=2][  x]");
+}
+
 BOOST_AUTO_TEST_CASE(single_word_tokens_are_not_found_inside_words) {
   const AddedTokens tokens({{.content = "cat", .id = 1, .single_word = true}});
   BOOST_TEST(show(tokens.split("cat", false)) == "[cat=1]");

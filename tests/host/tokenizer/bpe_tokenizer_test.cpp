@@ -228,7 +228,9 @@ BOOST_AUTO_TEST_CASE(a_megabyte_of_one_thing_takes_linear_time) {
     for (int i = 0; i < 6; ++i, run += run)
       vocabulary.merge(run, run);
   }
-  vocabulary.add({.content = "<|im_start|>", .special = true}).add({.content = "  <", .lstrip = true, .rstrip = true});
+  vocabulary.add({.content = "<|im_start|>", .special = true})
+      .add({.content = "  <", .lstrip = true, .rstrip = true})
+      .add({.content = "\u3000", .rstrip = true});
   const auto tokenizer = make(vocabulary.spec());
   for (const std::string_view unit : {"a", " ", "\n", "!", "\U0001F999", "\u00e9", "\xFF", "\xF0\x9F", "1", "'", "'s",
                                       " a", "<|im_start", " <", "<", "\u3000", "a ", "ab"}) {
