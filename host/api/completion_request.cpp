@@ -20,24 +20,10 @@ constexpr std::size_t kMaxStopBytes = 256;
 constexpr double kMaxBias = 100;
 
 // Known to OpenAI or to other servers, without effect here: refused rather than silently dropped.
-constexpr std::array<std::string_view, 18> kUnsupported = {"suffix",
-                                                           "best_of",
-                                                           "response_format",
-                                                           "tools",
-                                                           "tool_choice",
-                                                           "functions",
-                                                           "grammar",
-                                                           "json_schema",
-                                                           "guided_json",
-                                                           "guided_regex",
-                                                           "guided_choice",
-                                                           "guided_grammar",
-                                                           "min_tokens",
-                                                           "stop_token_ids",
-                                                           "prompt_logprobs",
-                                                           "use_beam_search",
-                                                           "typical_p",
-                                                           "mirostat"};
+constexpr std::array<std::string_view, 18> kUnsupported = {
+    "suffix",     "best_of",        "response_format", "tools",           "tool_choice",   "functions",
+    "grammar",    "json_schema",    "guided_json",     "guided_regex",    "guided_choice", "guided_grammar",
+    "min_tokens", "stop_token_ids", "prompt_logprobs", "use_beam_search", "typical_p",     "mirostat"};
 
 // null, false, 0, "", [] and {} ask for nothing.
 bool is_neutral(const boost::json::value& value) {
@@ -142,8 +128,8 @@ void read_logit_bias(Fields& fields, std::uint32_t vocab_size, sampling::Params&
   const boost::json::value* value = fields.find("logit_bias");
   if (value == nullptr) return;
   if (!value->is_object()) {
-    fields.add("logit_bias", "object", "logit_bias must be an object of token ids and numbers, found " + kind_name(*value),
-               *value);
+    fields.add("logit_bias", "object",
+               "logit_bias must be an object of token ids and numbers, found " + kind_name(*value), *value);
     return;
   }
   for (const auto& [key, bias] : value->get_object()) {
@@ -173,8 +159,8 @@ void read_sampling(Fields& fields, CompletionRequest& request) {
   };
   sampling.temperature = number("temperature", 0, 2, 1.0F);
   sampling.top_p = number("top_p", 0, 1, 1.0F);
-  sampling.top_k = static_cast<std::uint32_t>(
-      fields.integer("top_k", 0, std::numeric_limits<std::uint32_t>::max()).value_or(0));
+  sampling.top_k =
+      static_cast<std::uint32_t>(fields.integer("top_k", 0, std::numeric_limits<std::uint32_t>::max()).value_or(0));
   sampling.min_p = number("min_p", 0, 1, 0.0F);
   sampling.repetition_penalty = number("repetition_penalty", 0, 2, 1.0F);
   sampling.presence_penalty = number("presence_penalty", -2, 2, 0.0F);
@@ -202,7 +188,8 @@ void read_limits(Fields& fields, const CompletionLimits& limits, CompletionReque
   const auto newer_name = fields.integer("max_completion_tokens", 0, kMost);
   request.max_tokens = static_cast<std::uint32_t>(newer_name.value_or(max_tokens.value_or(request.max_tokens)));
   if (request.max_tokens == 0 && !request.echo) {
-    fields.add("max_tokens", fmt::format("range(1..={})", kMost), "max_tokens must be at least 1 unless echo is set", 0);
+    fields.add("max_tokens", fmt::format("range(1..={})", kMost), "max_tokens must be at least 1 unless echo is set",
+               0);
   }
   request.n = static_cast<std::uint32_t>(fields.integer("n", 1, kMaxChoicesPerPrompt).value_or(1));
   if (request.prompts.size() * request.n > limits.max_choices) {

@@ -91,12 +91,7 @@ void append_terminal(std::string& out, const engine::FinishEvent& finish) {
 
 void append_error(std::string& out, std::string_view code, std::string_view message) {
   std::string data;
-  JsonWriter(data)
-      .begin_object()
-      .member("type", "error")
-      .member("code", code)
-      .member("message", message)
-      .end_object();
+  JsonWriter(data).begin_object().member("type", "error").member("code", code).member("message", message).end_object();
   append_named_event(out, "error", data);
 }
 

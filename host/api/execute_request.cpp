@@ -5,8 +5,8 @@
 #include <limits>
 
 #include "api/fields.hpp"
-#include "api/utf8.hpp"
 #include "base/json.hpp"
+#include "base/text.hpp"
 
 namespace llorch::api {
 namespace {
@@ -76,8 +76,8 @@ void read_execute(Fields& fields, ExecuteRequest& request) {
   };
   sampling.temperature = number("temperature", 2, 1.0F);
   sampling.top_p = number("top_p", 1, 1.0F);
-  sampling.top_k = static_cast<std::uint32_t>(
-      fields.integer("top_k", 0, std::numeric_limits<std::uint32_t>::max()).value_or(0));
+  sampling.top_k =
+      static_cast<std::uint32_t>(fields.integer("top_k", 0, std::numeric_limits<std::uint32_t>::max()).value_or(0));
   sampling.min_p = number("min_p", 1, 0.0F);
   sampling.repetition_penalty = number("repetition_penalty", 2, 1.0F);
   sampling.seed = fields.integer("seed", 0, std::numeric_limits<std::uint64_t>::max()).value_or(42);

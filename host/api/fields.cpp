@@ -2,38 +2,14 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <cmath>
-
 namespace llorch::api {
-namespace {
-
-constexpr double kTwoTo64 = 18446744073709551616.0;
-
-bool is_number(const boost::json::value& value) { return value.is_int64() || value.is_uint64() || value.is_double(); }
-
-double as_double(const boost::json::value& value) {
-  if (value.is_int64()) return static_cast<double>(value.get_int64());
-  if (value.is_uint64()) return static_cast<double>(value.get_uint64());
-  return value.get_double();
-}
-
-bool is_whole(const boost::json::value& value) {
-  return value.is_int64() || value.is_uint64() ||
-         (value.is_double() && std::nearbyint(value.get_double()) == value.get_double());
-}
-
-}  // namespace
-
 std::optional<std::uint64_t> as_unsigned(const boost::json::value& value) {
   if (value.is_uint64()) return value.get_uint64();
   if (value.is_int64()) {
     if (value.get_int64() < 0) return std::nullopt;
     return static_cast<std::uint64_t>(value.get_int64());
   }
-  if (!value.is_double() || !is_whole(value)) return std::nullopt;
-  const double number = value.get_double();
-  if (number < 0 || number >= kTwoTo64) return std::nullopt;
-  return static_cast<std::uint64_t>(number);
+  return std::nullopt;
 }
 
 const boost::json::value* Fields::find(std::string_view name) {
@@ -59,11 +35,11 @@ void Fields::wrong_type(std::string_view name, std::string_view expected, const 
 std::optional<double> Fields::number(std::string_view name, double low, double high) {
   const boost::json::value* value = find(name);
   if (value == nullptr) return std::nullopt;
-  if (!is_number(*value)) {
+  if (!value->is_number()) {
     wrong_type(name, "number", *value);
     return std::nullopt;
   }
-  const double number = as_double(*value);
+  const double number = value->to_number<double>();
   if (!(number >= low && number <= high)) {
     add(std::string(name), fmt::format("range({}..={})", low, high),
         fmt::format("{} must be from {} to {}, found {}", name, low, high, number), *value);
@@ -75,7 +51,7 @@ std::optional<double> Fields::number(std::string_view name, double low, double h
 std::optional<std::uint64_t> Fields::integer(std::string_view name, std::uint64_t low, std::uint64_t high) {
   const boost::json::value* value = find(name);
   if (value == nullptr) return std::nullopt;
-  if (!is_number(*value) || !is_whole(*value)) {
+  if (!value->is_int64() && !value->is_uint64()) {
     wrong_type(name, "integer", *value);
     return std::nullopt;
   }
@@ -140,7 +116,8 @@ std::vector<std::string> Fields::strings(std::string_view name, std::size_t max_
         fmt::format("{} may hold at most {} strings, found {}", name, max_items, items.size()), items.size());
     return list;
   }
-  for (std::size_t i = 0; i < items.size(); ++i) take(fmt::format("{}[{}]", name, i), items[i]);
+  for (std::size_t i = 0; i < items.size(); ++i)
+    take(fmt::format("{}[{}]", name, i), items[i]);
   return list;
 }
 

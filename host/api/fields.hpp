@@ -27,7 +27,7 @@ class Fields {
 
   /// Empty when absent or wrong (then there is a fault). A bound is inclusive.
   [[nodiscard]] std::optional<double> number(std::string_view name, double low, double high);
-  /// Integers may be written as 3 or 3.0. `high` up to 2^64-1, hence unsigned; negative numbers are out of any range.
+  /// Written without fraction or exponent. `high` up to 2^64-1, hence unsigned; negative numbers are out of any range.
   [[nodiscard]] std::optional<std::uint64_t> integer(std::string_view name, std::uint64_t low, std::uint64_t high);
   [[nodiscard]] std::optional<bool> boolean(std::string_view name);
   [[nodiscard]] std::optional<std::string> string(std::string_view name);
@@ -50,7 +50,7 @@ class Fields {
   std::set<std::string, std::less<>> known_;
 };
 
-/// A number as an unsigned integer, if it is one: 7 or 7.0, not 7.5 or -1.
+/// A number as an unsigned integer, if it is written as one: 7, not 7.0 or -1.
 [[nodiscard]] std::optional<std::uint64_t> as_unsigned(const boost::json::value& value);
 
 }  // namespace llorch::api

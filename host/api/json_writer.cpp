@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <iterator>
 
-#include "api/utf8.hpp"
+#include "base/text.hpp"
 
 namespace llorch::api {
 
@@ -17,7 +17,7 @@ void append_json_string(std::string& out, std::string_view text) {
     const char c = text[at];
     const auto byte = static_cast<std::uint8_t>(c);
     if (byte >= 0x80) {
-      const std::size_t length = utf8_character(text, at);
+      const std::size_t length = utf8_sequence_length(text.substr(at));
       if (length == 0) {
         out += "\xEF\xBF\xBD";
         ++at;
@@ -89,7 +89,9 @@ JsonWriter& JsonWriter::value(std::string_view text) {
   return *this;
 }
 
-JsonWriter& JsonWriter::value(bool flag) { return raw(flag ? "true" : "false"); }
+JsonWriter& JsonWriter::value(bool flag) {
+  return raw(flag ? "true" : "false");
+}
 
 JsonWriter& JsonWriter::value(double number) {
   if (!std::isfinite(number)) return value(nullptr);
@@ -105,7 +107,9 @@ JsonWriter& JsonWriter::value(float number) {
   return *this;
 }
 
-JsonWriter& JsonWriter::value(std::nullptr_t) { return raw("null"); }
+JsonWriter& JsonWriter::value(std::nullptr_t) {
+  return raw("null");
+}
 
 JsonWriter& JsonWriter::raw(std::string_view json) {
   separate();

@@ -32,8 +32,7 @@ class JsonWriter {
   JsonWriter& value(float number);
   JsonWriter& value(std::nullptr_t);
   template <std::integral T>
-    requires(!std::same_as<T, bool>)
-  JsonWriter& value(T number) {
+  requires(!std::same_as<T, bool>) JsonWriter& value(T number) {
     separate();
     out_ += std::to_string(number);
     return *this;

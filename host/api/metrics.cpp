@@ -32,7 +32,8 @@ std::string label_text(const Labels& labels, std::string_view le = {}) {
     out += out.empty() ? '{' : ',';
     fmt::format_to(std::back_inserter(out), "{}=\"{}\"", name, escape(value, true));
   };
-  for (const auto& [name, value] : labels) append(name, value);
+  for (const auto& [name, value] : labels)
+    append(name, value);
   if (!le.empty()) append("le", le);
   if (!out.empty()) out += '}';
   return out;

@@ -12,6 +12,8 @@ inline void append_named_event(std::string& out, std::string_view name, std::str
 }
 
 /// `data: json` and an empty line: OpenAI's form, without names, ids or comments.
-inline void append_data(std::string& out, std::string_view json) { out.append("data: ").append(json).append("\n\n"); }
+inline void append_data(std::string& out, std::string_view json) {
+  out.append("data: ").append(json).append("\n\n");
+}
 
 }  // namespace llorch::api

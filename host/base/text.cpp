@@ -1,12 +1,22 @@
 #include "base/text.hpp"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace llorch {
 namespace {
 
-/// Length of the well-formed UTF-8 sequence that `text` begins with; 0 when there is none (Unicode 15, table 3-7).
-std::size_t sequence_length(std::string_view text) noexcept {
+void append_escaped_byte(std::string& out, char byte) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  const auto value = static_cast<std::uint8_t>(byte);
+  out += "\\x";
+  out += kDigits[value >> 4];
+  out += kDigits[value & 15];
+}
+
+}  // namespace
+
+std::size_t utf8_sequence_length(std::string_view text) noexcept {
   const auto at = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
   const auto continues = [&](std::size_t i, std::uint8_t low = 0x80, std::uint8_t high = 0xBF) {
     return i < text.size() && at(i) >= low && at(i) <= high;
@@ -28,19 +38,14 @@ std::size_t sequence_length(std::string_view text) noexcept {
   return 0;
 }
 
-void append_escaped_byte(std::string& out, char byte) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  const auto value = static_cast<std::uint8_t>(byte);
-  out += "\\x";
-  out += kDigits[value >> 4];
-  out += kDigits[value & 15];
+std::size_t count_code_points(std::string_view text) noexcept {
+  const auto leads = [](char c) { return (static_cast<std::uint8_t>(c) & 0xC0) != 0x80; };
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), leads));
 }
-
-}  // namespace
 
 bool is_utf8(std::string_view text) noexcept {
   while (!text.empty()) {
-    const std::size_t length = sequence_length(text);
+    const std::size_t length = utf8_sequence_length(text);
     if (length == 0) return false;
     text.remove_prefix(length);
   }
@@ -52,7 +57,7 @@ std::string quote(std::string_view text, std::size_t max_bytes) {
   std::size_t used = 0;
   while (used < text.size()) {
     const std::string_view rest = text.substr(used);
-    const std::size_t length = sequence_length(rest);
+    const std::size_t length = utf8_sequence_length(rest);
     if (used + (length == 0 ? 1 : length) > max_bytes) {
       out += "...";
       break;

@@ -7,6 +7,12 @@
 
 namespace llorch {
 
+/// Bytes of the well-formed character that `text` begins with (1..4), or 0 when there is none (Unicode 15, table 3-7).
+[[nodiscard]] std::size_t utf8_sequence_length(std::string_view text) noexcept;
+
+/// Code points of well-formed text.
+[[nodiscard]] std::size_t count_code_points(std::string_view text) noexcept;
+
 /// True for well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF).
 [[nodiscard]] bool is_utf8(std::string_view text) noexcept;
 

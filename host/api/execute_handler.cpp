@@ -1,0 +1,201 @@
+// POST /execute and POST /cancel.
+#include <spdlog/spdlog.h>
+
+#include "api/execute_events.hpp"
+#include "api/execute_request.hpp"
+#include "api/generation.hpp"
+#include "api/handlers.hpp"
+#include "api/json_writer.hpp"
+#include "api/openai_error.hpp"
+#include "api/prompt_tokens.hpp"
+
+namespace llorch::api {
+namespace {
+
+constexpr std::chrono::seconds kMetricsInterval{1};
+
+struct Prepared {
+  Parsed<ExecuteRequest> parsed;
+  std::vector<std::int32_t> tokens;
+};
+
+// [any-thread]
+Prepared prepare(const std::string& body, const Backend& backend) {
+  Prepared prepared{parse_execute_request(body), {}};
+  if (prepared.parsed.faults.empty()) {
+    prepared.tokens = encode_prompt(*backend.tokenizer, prepared.parsed.request.prompt);
+    check_prompt_length("prompt", prepared.tokens.size(), backend.engine->context_length(), prepared.parsed.faults);
+  }
+  return prepared;
+}
+
+engine::Request engine_request(Prepared prepared) {
+  ExecuteRequest& from = prepared.parsed.request;
+  engine::Request request;
+  request.id = std::move(from.job_id);
+  request.prompt = std::move(prepared.tokens);
+  request.max_tokens = from.max_tokens;
+  request.sampling = std::move(from.sampling);
+  request.stop = std::move(from.stop);
+  return request;
+}
+
+http::Response faults_response(unsigned status, const std::vector<Fault>& faults) {
+  http::Response response;
+  response.status = status;
+  response.body = faults_json(faults);
+  if (status == 429 || status == 503) response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
+http::Response unavailable(Status status) {
+  const std::string name(to_string(status));
+  return faults_response(503, {{"", "ready", "the worker is not serving: " + name, boost::json::string(name)}});
+}
+
+// A refusal of the engine, in the contract's shape.
+http::Response refused(const Error& error, const Backend& backend) {
+  if (error.code == ErrorCode::kResourceExhausted) {
+    return faults_response(429, {{"", "queue(" + std::to_string(backend.queue_limit) + ")", error.message, nullptr}});
+  }
+  return faults_response(http_status(error.code), {{"", std::string(to_string(error.code)), error.message, nullptr}});
+}
+
+// A job counts as live from its acceptance to the end of its stream.
+class LiveJob {
+ public:
+  LiveJob(Worker& worker, const std::string& id) : worker_(worker), id_(id) {
+    accepted_ = worker.live_jobs().insert(id).second;
+  }
+  ~LiveJob() {
+    if (accepted_) worker_.live_jobs().erase(id_);
+  }
+  LiveJob(const LiveJob&) = delete;
+  LiveJob& operator=(const LiveJob&) = delete;
+  [[nodiscard]] bool accepted() const { return accepted_; }
+
+ private:
+  Worker& worker_;
+  std::string id_;
+  bool accepted_ = false;
+};
+
+// Engine events to the contract's events.
+class ExecuteStream {
+ public:
+  ExecuteStream(const Worker& worker, std::string job_id, const Generation& generation)
+      : worker_(worker), job_id_(std::move(job_id)), generation_(generation) {}
+
+  void append(std::string& out, const ChannelEvent& event) {
+    if (std::holds_alternative<Started>(event.body)) {
+      append_started(out, job_id_, worker_.identity().model_name, std::chrono::system_clock::now());
+    } else if (const auto* token = std::get_if<engine::TokenEvent>(&event.body)) {
+      if (tokens_++ == 0) first_token_ = event.at;
+      append_text(out, token->text);
+    } else if (const auto* end = std::get_if<engine::FinishEvent>(&event.body)) {
+      append_text(out, end->text);
+      if (generation_.overflowed()) {
+        append_error(out, "CANCELLED", "the client reads too slowly: too many tokens waited for it");
+      } else {
+        append_terminal(out, *end);
+      }
+    }
+  }
+
+  void append_rate(std::string& out, MonotonicTime now) const {
+    const double seconds = std::chrono::duration<double>(now - first_token_).count();
+    const double rate = tokens_ > 1 && seconds > 0 ? static_cast<double>(tokens_ - 1) / seconds : 0;
+    append_metrics(out, rate, worker_.memory().device_bytes);
+  }
+
+ private:
+  void append_text(std::string& out, const std::string& text) {
+    if (!text.empty()) append_token(out, text, events_++);
+  }
+
+  const Worker& worker_;
+  std::string job_id_;
+  const Generation& generation_;
+  std::uint64_t tokens_ = 0;
+  std::uint32_t events_ = 0;
+  MonotonicTime first_token_;
+};
+
+Answer stream_events(Generation& generation, ExecuteStream& stream, http::Exchange& exchange) {
+  bool open = co_await exchange.begin_stream({{"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}});
+  if (!open) generation.cancel();
+  MonotonicTime next_metrics = std::chrono::steady_clock::now() + kMetricsInterval;
+  while (!generation.done()) {
+    const std::vector<ChannelEvent> events = co_await generation.next(next_metrics);
+    std::string out;
+    const MonotonicTime now = std::chrono::steady_clock::now();
+    const bool ended = generation.done();
+    if (now >= next_metrics && !ended) {
+      stream.append_rate(out, now);
+      next_metrics = now + kMetricsInterval;
+    }
+    for (const ChannelEvent& event : events) stream.append(out, event);
+    if (!open || out.empty()) continue;
+    open = co_await exchange.write(std::move(out));
+    if (!open) generation.cancel();
+  }
+  if (open) co_await exchange.end_stream();
+}
+
+}  // namespace
+
+Answer execute(Worker& worker, const http::Request& request, http::Exchange& exchange) {
+  if (worker.status() == Status::kLoading || worker.status() == Status::kDraining) {
+    worker.metrics().rejected(Rejection::kUnavailable);
+    co_await exchange.respond(unavailable(worker.status()));
+    co_return;
+  }
+  const std::shared_ptr<const Backend> backend = worker.backend();
+  const std::string& body = request.body;
+  Prepared prepared = co_await worker.run(body.size(), [&body, backend] { return prepare(body, *backend); });
+  for (const std::string& name : prepared.parsed.ignored) spdlog::info("{}: field {} ignored", request.id, name);
+  if (!prepared.parsed.faults.empty()) {
+    worker.metrics().rejected(Rejection::kInvalid);
+    co_await exchange.respond(faults_response(400, prepared.parsed.faults));
+    co_return;
+  }
+  const std::string job_id = prepared.parsed.request.job_id;
+  const LiveJob live(worker, job_id);
+  if (!live.accepted()) {
+    worker.metrics().rejected(Rejection::kInvalid);
+    co_await exchange.respond(faults_response(
+        409, {{"job_id", "unique", "a job with this job_id is running or waiting", boost::json::string(job_id)}}));
+    co_return;
+  }
+  Generation generation(worker, backend, exchange.executor());
+  std::vector<engine::Request> sequences;
+  sequences.push_back(engine_request(std::move(prepared)));
+  const Result<void> queued = generation.submit(std::move(sequences));
+  if (queued.has_error()) {
+    co_await exchange.respond(refused(queued.error(), *backend));
+    co_return;
+  }
+  exchange.on_disconnect(generation.canceller());
+  ExecuteStream stream(worker, job_id, generation);
+  co_await stream_events(generation, stream, exchange);
+}
+
+Answer cancel(Worker& worker, const http::Request& request, http::Exchange& exchange) {
+  const Parsed<CancelRequest> parsed = parse_cancel_request(request.body);
+  if (!parsed.faults.empty()) {
+    co_await exchange.respond(faults_response(400, parsed.faults));
+    co_return;
+  }
+  const std::string& job_id = parsed.request.job_id;
+  const bool live = worker.backend() && worker.backend()->engine->cancel(job_id);
+  if (!live) {
+    co_await exchange.respond(faults_response(
+        404, {{"job_id", "live", "no job with this job_id is running or waiting", boost::json::string(job_id)}}));
+    co_return;
+  }
+  http::Response response;
+  JsonWriter(response.body).begin_object().member("job_id", job_id).member("status", "cancelled").end_object();
+  co_await exchange.respond(std::move(response));
+}
+
+}  // namespace llorch::api
