@@ -53,6 +53,10 @@ http::Response unavailable(Status status) {
   return faults_response(503, {{"", "ready", "the worker is not serving: " + name, boost::json::string(name)}});
 }
 
+http::Response job_fault(unsigned status, const char* constraint, const char* message, const std::string& job_id) {
+  return faults_response(status, {{"job_id", constraint, message, boost::json::string(job_id)}});
+}
+
 // A refusal of the engine, in the contract's shape.
 http::Response refused(const Error& error, const Backend& backend) {
   if (error.code == ErrorCode::kResourceExhausted) {
@@ -122,7 +126,7 @@ class ExecuteStream {
 };
 
 Answer stream_events(Generation& generation, ExecuteStream& stream, http::Exchange& exchange) {
-  bool open = co_await exchange.begin_stream({{"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}});
+  bool open = co_await exchange.begin_stream(stream_headers());
   if (!open) generation.cancel();
   MonotonicTime next_metrics = std::chrono::steady_clock::now() + kMetricsInterval;
   while (!generation.done()) {
@@ -134,7 +138,8 @@ Answer stream_events(Generation& generation, ExecuteStream& stream, http::Exchan
       stream.append_rate(out, now);
       next_metrics = now + kMetricsInterval;
     }
-    for (const ChannelEvent& event : events) stream.append(out, event);
+    for (const ChannelEvent& event : events)
+      stream.append(out, event);
     if (!open || out.empty()) continue;
     open = co_await exchange.write(std::move(out));
     if (!open) generation.cancel();
@@ -153,7 +158,8 @@ Answer execute(Worker& worker, const http::Request& request, http::Exchange& exc
   const std::shared_ptr<const Backend> backend = worker.backend();
   const std::string& body = request.body;
   Prepared prepared = co_await worker.run(body.size(), [&body, backend] { return prepare(body, *backend); });
-  for (const std::string& name : prepared.parsed.ignored) spdlog::info("{}: field {} ignored", request.id, name);
+  for (const std::string& name : prepared.parsed.ignored)
+    spdlog::info("{}: field {} ignored", request.id, name);
   if (!prepared.parsed.faults.empty()) {
     worker.metrics().rejected(Rejection::kInvalid);
     co_await exchange.respond(faults_response(400, prepared.parsed.faults));
@@ -163,8 +169,7 @@ Answer execute(Worker& worker, const http::Request& request, http::Exchange& exc
   const LiveJob live(worker, job_id);
   if (!live.accepted()) {
     worker.metrics().rejected(Rejection::kInvalid);
-    co_await exchange.respond(faults_response(
-        409, {{"job_id", "unique", "a job with this job_id is running or waiting", boost::json::string(job_id)}}));
+    co_await exchange.respond(job_fault(409, "unique", "a job with this job_id is running or waiting", job_id));
     co_return;
   }
   Generation generation(worker, backend, exchange.executor());
@@ -189,8 +194,7 @@ Answer cancel(Worker& worker, const http::Request& request, http::Exchange& exch
   const std::string& job_id = parsed.request.job_id;
   const bool live = worker.backend() && worker.backend()->engine->cancel(job_id);
   if (!live) {
-    co_await exchange.respond(faults_response(
-        404, {{"job_id", "live", "no job with this job_id is running or waiting", boost::json::string(job_id)}}));
+    co_await exchange.respond(job_fault(404, "live", "no job with this job_id is running or waiting", job_id));
     co_return;
   }
   http::Response response;

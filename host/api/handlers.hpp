@@ -8,6 +8,10 @@ namespace llorch::api {
 
 using Answer = boost::asio::awaitable<void>;
 
+/// Headers of an event stream that proxies shall pass on as it comes. (A function, and not a braced list where it is
+/// awaited: GCC 12 cannot compile those in coroutines.)
+[[nodiscard]] http::Headers stream_headers();
+
 // The worker contract (execute_handler.cpp, probe_handlers.cpp)
 Answer execute(Worker& worker, const http::Request& request, http::Exchange& exchange);
 Answer cancel(Worker& worker, const http::Request& request, http::Exchange& exchange);

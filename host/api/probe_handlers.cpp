@@ -50,7 +50,9 @@ Answer health(Worker& worker, const http::Request&, http::Exchange& exchange) {
   co_await exchange.respond(std::move(response));
 }
 
-Answer livez(Worker&, const http::Request&, http::Exchange& exchange) { co_await exchange.respond(text(200, "ok\n")); }
+Answer livez(Worker&, const http::Request&, http::Exchange& exchange) {
+  co_await exchange.respond(text(200, "ok\n"));
+}
 
 Answer readyz(Worker& worker, const http::Request&, http::Exchange& exchange) {
   const std::string reason = not_ready_because(worker);

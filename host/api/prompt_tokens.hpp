@@ -15,7 +15,8 @@ namespace llorch::api {
 /// (a chat template that the client filled in needs this). [any-thread]
 [[nodiscard]] std::vector<std::int32_t> encode_prompt(const tokenizer::Tokenizer& tokenizer, std::string_view text);
 
-/// Adds a fault with constraint tokens(1..=context) when the prompt is empty or exceeds the context; names both numbers.
+/// Adds a fault with constraint tokens(1..=context) when the prompt is empty or exceeds the context; names both
+/// numbers.
 void check_prompt_length(std::string_view field, std::size_t tokens, std::uint32_t context, std::vector<Fault>& faults);
 
 /// True if check_prompt_length found a prompt too long.

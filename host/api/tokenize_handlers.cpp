@@ -36,7 +36,8 @@ std::string tokenize_body(Fields& fields, const tokenizer::Tokenizer& tokenizer)
   std::string out;
   JsonWriter json(out);
   json.begin_object().key("tokens").begin_array();
-  for (const std::int32_t id : ids) json.value(id);
+  for (const std::int32_t id : ids)
+    json.value(id);
   json.end_array().member("count", ids.size()).end_object();
   return out;
 }

@@ -22,6 +22,7 @@ Status Worker::status() const {
   constexpr std::uint32_t kUnhealthyAfter = 3;
   if (draining_) return Status::kDraining;
   if (!backend_) return Status::kLoading;
+  if (!backend_->engine->healthy()) return Status::kUnhealthy;
   return failures_in_a_row_ >= kUnhealthyAfter ? Status::kUnhealthy : Status::kReady;
 }
 

@@ -52,8 +52,8 @@ class Worker {
   [[nodiscard]] std::chrono::system_clock::time_point created() const { return created_; }
   [[nodiscard]] WorkerMetrics& metrics() { return metrics_; }
 
-  /// Three sequences in a row that failed for no fault of the client make the worker unhealthy; one that does not heals
-  /// it.
+  /// Three sequences in a row that failed for no fault of the client make the worker unhealthy, the next that succeeds
+  /// heals it; an engine that has lost its device does not heal.
   void sequence_finished(const engine::FinishEvent& end);
 
   /// Jobs of /execute that run or wait.
