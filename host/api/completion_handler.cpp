@@ -10,7 +10,7 @@
 #include "api/openai_error.hpp"
 #include "api/prompt_tokens.hpp"
 #include "api/random_id.hpp"
-#include "api/sse.hpp"
+#include "http/sse.hpp"
 
 namespace llorch::api {
 namespace {
@@ -111,7 +111,7 @@ class Completion {
   }
   void append_end(std::string& out) const {
     if (request_.include_usage) append_usage_chunk(out, head_, usage_);
-    append_data(out, "[DONE]");
+    out += http::sse_data("[DONE]");
   }
 
  private:
@@ -188,10 +188,10 @@ Answer answer_stream(Completion& completion, Generation& generation, http::Excha
   if (gone) co_return;
   std::string last;
   if (generation.overflowed()) {
-    append_data(last, openai_error_json(503, "the client reads too slowly: too many tokens waited for it"));
+    last = http::sse_data(openai_error_json(503, "the client reads too slowly: too many tokens waited for it"));
   } else if (completion.failure()) {
     const Error& error = *completion.failure();
-    append_data(last, openai_error_json(http_status(error.code), error.message, {}, to_string(error.code)));
+    last = http::sse_data(openai_error_json(http_status(error.code), error.message, {}, to_string(error.code)));
   } else {
     completion.append_end(last);
   }

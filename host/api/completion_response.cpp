@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "api/sse.hpp"
 #include "api/worker_metrics.hpp"
+#include "http/sse.hpp"
 
 namespace llorch::api {
 namespace {
@@ -112,7 +112,7 @@ void append_chunk(std::string& out, const CompletionHead& head, const Chunk& chu
   if (chunk.usage_follows) json.member("usage", nullptr);
   if (chunk.finish != nullptr) write_timings(json, {chunk.finish});
   json.end_object();
-  append_data(out, data);
+  out += http::sse_data(data);
 }
 
 void append_usage_chunk(std::string& out, const CompletionHead& head, const Usage& usage) {
@@ -122,7 +122,7 @@ void append_usage_chunk(std::string& out, const CompletionHead& head, const Usag
   json.key("choices").begin_array().end_array();
   write_usage(json, usage);
   json.end_object();
-  append_data(out, data);
+  out += http::sse_data(data);
 }
 
 }  // namespace llorch::api

@@ -4,7 +4,7 @@
 
 #include "api/clock.hpp"
 #include "api/json_writer.hpp"
-#include "api/sse.hpp"
+#include "http/sse.hpp"
 
 namespace llorch::api {
 
@@ -51,7 +51,7 @@ void append_started(std::string& out, std::string_view job_id, std::string_view 
       .member("model", model)
       .member("started_at", rfc3339(at))
       .end_object();
-  append_named_event(out, "started", data);
+  out += http::sse_event("started", data);
 }
 
 // Once a token, hence without a writer and without a second string.
@@ -69,7 +69,7 @@ void append_metrics(std::string& out, double tokens_per_second, std::uint64_t vr
       .member("tokens_per_sec", std::round(tokens_per_second * 100) / 100)
       .member("vram_bytes", vram_bytes)
       .end_object();
-  append_named_event(out, "metrics", data);
+  out += http::sse_event("metrics", data);
 }
 
 void append_terminal(std::string& out, const engine::FinishEvent& finish) {
@@ -86,13 +86,13 @@ void append_terminal(std::string& out, const engine::FinishEvent& finish) {
       .member("stop_reason", contract_name(finish.reason));
   if (finish.reason == engine::StopReason::kStopSequence) json.member("stop_sequence_matched", finish.stop_sequence);
   json.end_object();
-  append_named_event(out, "end", data);
+  out += http::sse_event("end", data);
 }
 
 void append_error(std::string& out, std::string_view code, std::string_view message) {
   std::string data;
   JsonWriter(data).begin_object().member("type", "error").member("code", code).member("message", message).end_object();
-  append_named_event(out, "error", data);
+  out += http::sse_event("error", data);
 }
 
 }  // namespace llorch::api

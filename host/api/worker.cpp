@@ -1,5 +1,7 @@
 #include "api/worker.hpp"
 
+#include <future>
+
 namespace llorch::api {
 
 std::string_view to_string(Status status) noexcept {
@@ -30,6 +32,15 @@ void Worker::set_ready(Backend backend) {
   memory_ = backend.engine->memory();
   metrics_.memory(memory_);
   backend_ = std::make_shared<const Backend>(std::move(backend));
+}
+
+void Worker::stop() {
+  pool_.join();
+  if (!backend_) return;
+  backend_->engine->cancel_all();
+  std::promise<void> idle;
+  backend_->engine->drain([&idle] { idle.set_value(); });
+  idle.get_future().wait();
 }
 
 double Worker::uptime_seconds() const {

@@ -45,6 +45,9 @@ class Worker {
   [[nodiscard]] Status status() const;
   void set_ready(Backend backend);
   void set_draining() { draining_ = true; }
+  /// Ends what runs, so that nothing of this worker lives on other threads any more. Before the I/O context is
+  /// destroyed.
+  void stop();
   /// Null until the model is loaded.
   [[nodiscard]] const std::shared_ptr<const Backend>& backend() const { return backend_; }
   [[nodiscard]] const plugin::MemoryUse& memory() const { return memory_; }

@@ -1,0 +1,165 @@
+#include "app/worker_process.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <future>
+#include <iostream>
+
+#include "api/routes.hpp"
+#include "app/ready_callback.hpp"
+#include "tools/command.hpp"
+#include "tools/load_model.hpp"
+
+namespace llorch::app {
+namespace {
+
+// The first line of the file, which is never logged.
+Result<std::string> read_api_key(const std::string& path) {
+  std::ifstream file(path);
+  std::string key;
+  if (!file || !std::getline(file, key) || key.empty()) {
+    return make_error(ErrorCode::kIo, path + ": expected an API key in the first line (api_key_file)");
+  }
+  if (key.back() == '\r') key.pop_back();
+  return key;
+}
+
+http::ServerOptions server_options(const config::Config& config) {
+  http::ServerOptions options;
+  options.address = config.host;
+  options.port = config.port;
+  options.max_body_bytes = config.max_body_bytes;
+  options.request_deadline = std::chrono::seconds(config.request_timeout);
+  options.keep_alive_deadline = std::chrono::seconds(config.keep_alive_timeout);
+  options.write_deadline = std::chrono::seconds(config.write_timeout);
+  options.max_connections = config.max_connections;
+  return options;
+}
+
+}  // namespace
+
+WorkerProcess::WorkerProcess(config::Config config, const std::string& version)
+    : config_(std::move(config)), worker_({config_.worker_id, tools::model_name(config_), version}) {
+  api::fill(router_, worker_);
+}
+
+WorkerProcess::~WorkerProcess() {
+  if (loader_.joinable()) loader_.join();
+  worker_.stop();
+}
+
+Result<void> WorkerProcess::open() {
+  http::ServerOptions options = server_options(config_);
+  if (!config_.api_key_file.empty()) {
+    Result<std::string> key = read_api_key(config_.api_key_file);
+    if (key.has_error()) return key.error();
+    options.api_key = std::move(key.value());
+  }
+  Result<std::unique_ptr<http::Server>> server = http::Server::create(io_, router_, options);
+  if (server.has_error()) return server.error();
+  server_ = std::move(server.value());
+  return {};
+}
+
+int WorkerProcess::run() {
+  std::signal(SIGPIPE, SIG_IGN);
+  wait_for_signals();
+  server_->start();
+  loader_ = std::thread([this] { load(); });
+  io_.run();
+  return exit_code_;
+}
+
+void WorkerProcess::load() {
+  Result<api::Backend> result = [&]() -> Result<api::Backend> {
+    const Result<tools::LoadedModel> model = tools::load_model(config_);
+    if (model.has_error()) return model.error();
+    const Result<std::shared_ptr<engine::Engine>> engine = tools::create_engine(*model, config_);
+    if (engine.has_error()) return engine.error();
+    return api::Backend{*engine, model->tokenizer, model->plugin->info().id, config_.slots + config_.queue,
+                        config_.queue};
+  }();
+  boost::asio::post(io_, [this, result = std::move(result)]() mutable { loaded(std::move(result)); });
+}
+
+void WorkerProcess::loaded(Result<api::Backend> backend) {
+  if (backend.has_error()) {
+    exit_code_ = tools::fail(backend.error().message);
+    server_->stop();
+    io_.stop();
+    return;
+  }
+  worker_.set_ready(std::move(backend.value()));
+  const std::string uri = public_uri(config_.host, server_->port());
+  spdlog::info("ready: {} with {}, context {}, at {}", worker_.identity().model_name, worker_.backend()->plugin,
+               worker_.backend()->engine->context_length(), uri);
+  if (!config_.callback_url.empty()) {
+    boost::asio::co_spawn(io_, announce_ready(worker_, config_.callback_url, uri), boost::asio::detached);
+  }
+}
+
+void WorkerProcess::wait_for_signals() {
+  signals_.add(SIGINT);
+  signals_.add(SIGTERM);
+  signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+    if (error) return;
+    drain(signal);
+    signals_.async_wait([](const boost::system::error_code& again, int second) {
+      if (again) return;
+      spdlog::warn("second signal: ending at once");
+      std::_Exit(128 + second);
+    });
+  });
+}
+
+void WorkerProcess::drain(int signal) {
+  spdlog::info("signal {}: finishing what runs, for at most {} s", signal, config_.shutdown_timeout);
+  const bool was_loading = worker_.status() == api::Status::kLoading;
+  worker_.set_draining();
+  if (was_loading) std::_Exit(0);  // nothing was accepted, and loading cannot be interrupted
+  server_->drain();
+  worker_.backend()->engine->drain([this] {
+    boost::asio::post(io_, [this] {
+      engine_idle_ = true;
+      look_whether_idle();
+    });
+  });
+  deadline_.expires_after(std::chrono::seconds(config_.shutdown_timeout));
+  deadline_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) give_up();
+  });
+}
+
+// The engine may be done while the last answers are still on their way.
+void WorkerProcess::look_whether_idle() {
+  if (!engine_idle_) return;
+  if (server_->open_connections() == 0) {
+    spdlog::info("drained");
+    server_->stop();
+    io_.stop();
+    return;
+  }
+  poll_.expires_after(std::chrono::milliseconds(5));
+  poll_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) look_whether_idle();
+  });
+}
+
+void WorkerProcess::give_up() {
+  spdlog::warn("shutdown timeout: cancelling what still runs");
+  worker_.backend()->engine->cancel_all();
+  // Every stream gets its last event before the connections are closed.
+  deadline_.expires_after(std::chrono::seconds(1));
+  deadline_.async_wait([this](const boost::system::error_code&) {
+    server_->stop();
+    io_.stop();
+  });
+}
+
+}  // namespace llorch::app

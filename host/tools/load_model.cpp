@@ -1,0 +1,89 @@
+#include "tools/load_model.hpp"
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <filesystem>
+#include <utility>
+
+namespace llorch::tools {
+namespace {
+
+Result<std::shared_ptr<plugin::Plugin>> load_and_probe(const std::filesystem::path& path,
+                                                       const model_file::ModelFile& file) {
+  Result<std::shared_ptr<plugin::Plugin>> loaded = plugin::Plugin::load(path);
+  if (loaded.has_error()) return loaded;
+  const Result<llorch_model_info> probed = loaded.value()->probe(file.source());
+  if (probed.has_error()) return make_error(probed.error().code, path.string() + ": " + probed.error().message);
+  return loaded;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<plugin::Plugin>> choose_plugin(const config::Config& config, const model_file::ModelFile& file) {
+  if (!config.plugin.empty()) {
+    const Result<std::filesystem::path> path = plugin::find_plugin(config.plugin, config.plugin_dir);
+    if (path.has_error()) return path.error();
+    return load_and_probe(*path, file);
+  }
+  std::string refusals;
+  for (const std::filesystem::path& path : plugin::list_plugins(config.plugin_dir)) {
+    Result<std::shared_ptr<plugin::Plugin>> candidate = load_and_probe(path, file);
+    if (candidate.has_value()) {
+      spdlog::info("plugin {} chosen for {}: the first installed one that can run it", candidate.value()->info().id,
+                   file.path().string());
+      return candidate;
+    }
+    refusals += (refusals.empty() ? "" : "; ") + candidate.error().message;
+  }
+  if (refusals.empty()) {
+    for (const std::filesystem::path& directory : plugin::search_directories(config.plugin_dir)) {
+      refusals += (refusals.empty() ? "none found in " : ", ") + directory.string();
+    }
+  }
+  return make_error(ErrorCode::kUnsupported, fmt::format("no plugin can run {}: {}", file.path().string(), refusals));
+}
+
+Result<LoadedModel> load_model(const config::Config& config) {
+  if (config.model.empty()) {
+    return make_error(ErrorCode::kInvalidArgument,
+                      "no model given: use --model FILE, MODEL_PATH or the key \"model\" of a config file");
+  }
+  LoadedModel loaded;
+  Result<std::unique_ptr<model_file::ModelFile>> file = model_file::ModelFile::open(config.model);
+  if (file.has_error()) return file.error();
+  loaded.file = std::move(file.value());
+  Result<std::unique_ptr<tokenizer::Tokenizer>> tokenizer = tokenizer::load_tokenizer(*loaded.file);
+  if (tokenizer.has_error()) return tokenizer.error();
+  loaded.tokenizer = std::move(tokenizer.value());
+  Result<std::shared_ptr<plugin::Plugin>> plugin = choose_plugin(config, *loaded.file);
+  if (plugin.has_error()) return plugin.error();
+  loaded.plugin = std::move(plugin.value());
+  Result<std::shared_ptr<plugin::Model>> model = loaded.plugin->create_model(loaded.file->source());
+  if (model.has_error()) return model.error();
+  loaded.model = std::move(model.value());
+  return loaded;
+}
+
+Result<std::shared_ptr<engine::Engine>> create_engine(const LoadedModel& loaded, const config::Config& config) {
+  engine::Options options;
+  options.slots = config.slots;
+  options.queue_limit = config.queue;
+  options.context_length = config.context;
+  options.batch_tokens = config.batch;
+  options.threads = config.threads;
+  Result<std::unique_ptr<engine::Engine>> engine = engine::Engine::create(loaded.model, loaded.tokenizer, options);
+  if (engine.has_error()) return engine.error();
+  return std::shared_ptr<engine::Engine>(engine.value().release(), [loaded](const engine::Engine* raw) { delete raw; });
+}
+
+std::string model_name(const config::Config& config) {
+  if (!config.model_name.empty()) return config.model_name;
+  std::error_code ignored;
+  std::filesystem::path path = std::filesystem::weakly_canonical(config.model, ignored);
+  if (path.empty()) path = config.model;
+  if (path.extension() == ".gguf" || path.extension() == ".safetensors") path = path.stem();
+  return path.filename().empty() ? path.parent_path().filename().string() : path.filename().string();
+}
+
+}  // namespace llorch::tools
