@@ -16,7 +16,7 @@
 #include "http/exchange.hpp"
 #include "tokenizer/tokenizer.hpp"
 
-namespace llorch::test {
+namespace llorch::testing {
 
 /// One token a byte; 256 is the special token "<|end|>".
 class ByteTokenizer : public tokenizer::Tokenizer {
@@ -201,4 +201,4 @@ class WorkerFixture {
   bool finished = false;
 };
 
-}  // namespace llorch::test
+}  // namespace llorch::testing

@@ -10,7 +10,7 @@ namespace api = llorch::api;
 namespace json = boost::json;
 using llorch::engine::StopReason;
 using llorch::sampling::Logprobs;
-using llorch::test::WorkerFixture;
+using llorch::testing::WorkerFixture;
 
 std::vector<std::string> data_lines(const std::string& stream) {
   std::vector<std::string> lines;

@@ -8,7 +8,7 @@ namespace {
 
 namespace api = llorch::api;
 using llorch::engine::StopReason;
-using llorch::test::WorkerFixture;
+using llorch::testing::WorkerFixture;
 
 const char* const kBody = R"({"job_id":"j1","prompt":"hello","max_tokens":5})";
 
@@ -177,7 +177,7 @@ BOOST_AUTO_TEST_CASE(a_job_id_that_is_live_is_refused_until_its_job_ends) {
   begin(api::execute, kBody);
   auto first = std::move(exchange);
   const auto other_request = request;
-  exchange = std::make_unique<llorch::test::RecordingExchange>(io);
+  exchange = std::make_unique<llorch::testing::RecordingExchange>(io);
   boost::asio::co_spawn(io, api::execute(worker, other_request, *exchange), boost::asio::detached);
   run();
   BOOST_TEST(exchange->response.status == 409U);
@@ -199,7 +199,7 @@ BOOST_AUTO_TEST_CASE(cancel_reaches_the_engine_and_the_stream_says_so) {
   begin(api::execute, kBody);
   auto stream = std::move(exchange);
   const bool stream_finished = finished;
-  exchange = std::make_unique<llorch::test::RecordingExchange>(io);
+  exchange = std::make_unique<llorch::testing::RecordingExchange>(io);
   llorch::http::Request cancel_request;
   cancel_request.body = R"({"job_id":"j1"})";
   boost::asio::co_spawn(io, api::cancel(worker, cancel_request, *exchange), boost::asio::detached);

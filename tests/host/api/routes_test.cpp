@@ -10,7 +10,7 @@ namespace {
 
 namespace api = llorch::api;
 using llorch::engine::StopReason;
-using llorch::test::WorkerFixture;
+using llorch::testing::WorkerFixture;
 
 BOOST_FIXTURE_TEST_SUITE(other_routes, WorkerFixture)
 
@@ -28,7 +28,7 @@ BOOST_AUTO_TEST_CASE(health_says_healthy_with_the_identity_of_the_worker) {
 
 BOOST_AUTO_TEST_CASE(health_is_503_while_loading_and_while_draining) {
   api::Worker loading({"w1", "m", "0"});
-  llorch::test::RecordingExchange first(io);
+  llorch::testing::RecordingExchange first(io);
   boost::asio::co_spawn(io, api::health(loading, request, first), boost::asio::detached);
   run();
   BOOST_TEST(first.response.status == 503U);
