@@ -151,7 +151,8 @@ class Completion {
 
 Answer answer_whole(Completion& completion, Generation& generation, http::Exchange& exchange) {
   while (!generation.done()) {
-    for (ChannelEvent& event : co_await generation.next())
+    std::vector<ChannelEvent> events = co_await generation.next();
+    for (ChannelEvent& event : events)
       completion.take(std::move(event), nullptr);
     if (completion.failure()) generation.cancel();
   }
@@ -170,19 +171,22 @@ Answer answer_stream(Completion& completion, Generation& generation, http::Excha
   bool gone = false;
   while (!generation.done()) {
     std::string out;
-    for (ChannelEvent& event : co_await generation.next())
+    std::vector<ChannelEvent> events = co_await generation.next();
+    for (ChannelEvent& event : events)
       completion.take(std::move(event), &out);
     if (completion.failure()) generation.cancel();
     if (gone || out.empty()) continue;
     if (!begun) {
       begun = true;
-      gone = !co_await exchange.begin_stream(stream_headers());
+      http::Headers headers = stream_headers();
+      gone = !co_await exchange.begin_stream(std::move(headers));
     }
     if (!gone) gone = !co_await exchange.write(std::move(out));
     if (gone) generation.cancel();
   }
   if (!begun) {
-    co_await exchange.respond(openai_error(*completion.failure()));
+    http::Response refusal = openai_error(*completion.failure());
+    co_await exchange.respond(std::move(refusal));
     co_return;
   }
   if (gone) co_return;
@@ -210,17 +214,20 @@ http::Response refused(const std::vector<Fault>& faults) {
 Answer completions(Worker& worker, const http::Request& request, http::Exchange& exchange) {
   if (worker.status() == Status::kLoading || worker.status() == Status::kDraining) {
     worker.metrics().rejected(Rejection::kUnavailable);
-    co_await exchange.respond(openai_error(503, fmt::format("the worker is {}", to_string(worker.status()))));
+    http::Response refusal = openai_error(503, fmt::format("the worker is {}", to_string(worker.status())));
+    co_await exchange.respond(std::move(refusal));
     co_return;
   }
   const std::shared_ptr<const Backend> backend = worker.backend();
   const std::string& body = request.body;
-  Prepared prepared = co_await worker.run(body.size(), [&body, backend] { return prepare(body, *backend); });
+  const auto work = [&body, backend] { return prepare(body, *backend); };
+  Prepared prepared = co_await worker.run(body.size(), work);
   for (const std::string& name : prepared.parsed.ignored)
     spdlog::info("{}: field {} ignored", request.id, name);
   if (!prepared.parsed.faults.empty()) {
     worker.metrics().rejected(Rejection::kInvalid);
-    co_await exchange.respond(refused(prepared.parsed.faults));
+    http::Response refusal = refused(prepared.parsed.faults);
+    co_await exchange.respond(std::move(refusal));
     co_return;
   }
   const bool stream = prepared.parsed.request.stream;
@@ -228,7 +235,8 @@ Answer completions(Worker& worker, const http::Request& request, http::Exchange&
   Generation generation(worker, backend, exchange.executor());
   const Result<void> queued = generation.submit(completion.sequences());
   if (queued.has_error()) {
-    co_await exchange.respond(openai_error(queued.error()));
+    http::Response refusal = openai_error(queued.error());
+    co_await exchange.respond(std::move(refusal));
     co_return;
   }
   exchange.on_disconnect(generation.canceller());

@@ -126,7 +126,8 @@ class ExecuteStream {
 };
 
 Answer stream_events(Generation& generation, ExecuteStream& stream, http::Exchange& exchange) {
-  bool open = co_await exchange.begin_stream(stream_headers());
+  http::Headers headers = stream_headers();
+  bool open = co_await exchange.begin_stream(std::move(headers));
   if (!open) generation.cancel();
   MonotonicTime next_metrics = std::chrono::steady_clock::now() + kMetricsInterval;
   while (!generation.done()) {
@@ -152,24 +153,28 @@ Answer stream_events(Generation& generation, ExecuteStream& stream, http::Exchan
 Answer execute(Worker& worker, const http::Request& request, http::Exchange& exchange) {
   if (worker.status() == Status::kLoading || worker.status() == Status::kDraining) {
     worker.metrics().rejected(Rejection::kUnavailable);
-    co_await exchange.respond(unavailable(worker.status()));
+    http::Response refusal = unavailable(worker.status());
+    co_await exchange.respond(std::move(refusal));
     co_return;
   }
   const std::shared_ptr<const Backend> backend = worker.backend();
   const std::string& body = request.body;
-  Prepared prepared = co_await worker.run(body.size(), [&body, backend] { return prepare(body, *backend); });
+  const auto work = [&body, backend] { return prepare(body, *backend); };
+  Prepared prepared = co_await worker.run(body.size(), work);
   for (const std::string& name : prepared.parsed.ignored)
     spdlog::info("{}: field {} ignored", request.id, name);
   if (!prepared.parsed.faults.empty()) {
     worker.metrics().rejected(Rejection::kInvalid);
-    co_await exchange.respond(faults_response(400, prepared.parsed.faults));
+    http::Response refusal = faults_response(400, prepared.parsed.faults);
+    co_await exchange.respond(std::move(refusal));
     co_return;
   }
   const std::string job_id = prepared.parsed.request.job_id;
   const LiveJob live(worker, job_id);
   if (!live.accepted()) {
     worker.metrics().rejected(Rejection::kInvalid);
-    co_await exchange.respond(job_fault(409, "unique", "a job with this job_id is running or waiting", job_id));
+    http::Response refusal = job_fault(409, "unique", "a job with this job_id is running or waiting", job_id);
+    co_await exchange.respond(std::move(refusal));
     co_return;
   }
   Generation generation(worker, backend, exchange.executor());
@@ -177,7 +182,8 @@ Answer execute(Worker& worker, const http::Request& request, http::Exchange& exc
   sequences.push_back(engine_request(std::move(prepared)));
   const Result<void> queued = generation.submit(std::move(sequences));
   if (queued.has_error()) {
-    co_await exchange.respond(refused(queued.error(), *backend));
+    http::Response refusal = refused(queued.error(), *backend);
+    co_await exchange.respond(std::move(refusal));
     co_return;
   }
   exchange.on_disconnect(generation.canceller());
@@ -188,13 +194,15 @@ Answer execute(Worker& worker, const http::Request& request, http::Exchange& exc
 Answer cancel(Worker& worker, const http::Request& request, http::Exchange& exchange) {
   const Parsed<CancelRequest> parsed = parse_cancel_request(request.body);
   if (!parsed.faults.empty()) {
-    co_await exchange.respond(faults_response(400, parsed.faults));
+    http::Response refusal = faults_response(400, parsed.faults);
+    co_await exchange.respond(std::move(refusal));
     co_return;
   }
   const std::string& job_id = parsed.request.job_id;
   const bool live = worker.backend() && worker.backend()->engine->cancel(job_id);
   if (!live) {
-    co_await exchange.respond(job_fault(404, "live", "no job with this job_id is running or waiting", job_id));
+    http::Response refusal = job_fault(404, "live", "no job with this job_id is running or waiting", job_id);
+    co_await exchange.respond(std::move(refusal));
     co_return;
   }
   http::Response response;

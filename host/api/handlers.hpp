@@ -8,8 +8,8 @@ namespace llorch::api {
 
 using Answer = boost::asio::awaitable<void>;
 
-/// Headers of an event stream that proxies shall pass on as it comes. (A function, and not a braced list where it is
-/// awaited: GCC 12 cannot compile those in coroutines.)
+/// Headers of an event stream that proxies shall pass on as it comes. (Named before it is
+/// awaited, as everything here: GCC 12 destroys temporaries of a co_await expression twice.)
 [[nodiscard]] http::Headers stream_headers();
 
 // The worker contract (execute_handler.cpp, probe_handlers.cpp)

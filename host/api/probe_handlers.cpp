@@ -51,12 +51,14 @@ Answer health(Worker& worker, const http::Request&, http::Exchange& exchange) {
 }
 
 Answer livez(Worker&, const http::Request&, http::Exchange& exchange) {
-  co_await exchange.respond(text(200, "ok\n"));
+  http::Response response = text(200, "ok\n");
+  co_await exchange.respond(std::move(response));
 }
 
 Answer readyz(Worker& worker, const http::Request&, http::Exchange& exchange) {
   const std::string reason = not_ready_because(worker);
-  co_await exchange.respond(reason.empty() ? text(200, "ok\n") : text(503, reason + "\n"));
+  http::Response response = reason.empty() ? text(200, "ok\n") : text(503, reason + "\n");
+  co_await exchange.respond(std::move(response));
 }
 
 Answer metrics(Worker& worker, const http::Request&, http::Exchange& exchange) {

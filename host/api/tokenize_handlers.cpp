@@ -68,14 +68,16 @@ std::string detokenize_body(Fields& fields, const tokenizer::Tokenizer& tokenize
 template <class Body>
 Answer serve(Worker& worker, const http::Request& request, http::Exchange& exchange, Body body) {
   if (!worker.backend()) {
-    co_await exchange.respond(openai_error(503, "the model is loading"));
+    http::Response refusal = openai_error(503, "the model is loading");
+    co_await exchange.respond(std::move(refusal));
     co_return;
   }
   const std::shared_ptr<const tokenizer::Tokenizer> tokenizer = worker.backend()->tokenizer;
   const std::string& text = request.body;
-  http::Response response = co_await worker.run(text.size(), [&text, tokenizer, body] {
+  const auto work = [&text, tokenizer, body] {
     return answer(text, [&](Fields& fields) { return body(fields, *tokenizer); });
-  });
+  };
+  http::Response response = co_await worker.run(text.size(), work);
   co_await exchange.respond(std::move(response));
 }
 

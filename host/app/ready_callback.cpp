@@ -69,7 +69,9 @@ boost::asio::awaitable<void> announce_ready(const api::Worker& worker, std::stri
   boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
   const std::string message = ready_message(worker, uri);
   for (std::uint32_t attempt = 1; worker.status() != api::Status::kDraining; ++attempt) {
-    const Result<unsigned> status = co_await http::post_json(url, message, kAttemptDeadline);
+    std::string target = url;  // named: GCC 12 destroys temporaries of a co_await expression twice
+    std::string body = message;
+    const Result<unsigned> status = co_await http::post_json(std::move(target), std::move(body), kAttemptDeadline);
     const std::string trouble = verdict(status);
     if (trouble.empty()) {
       spdlog::info("ready callback accepted by {}", url);

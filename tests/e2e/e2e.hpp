@@ -1,6 +1,7 @@
 // What the end-to-end tests share: one worker for those that leave it as it was, and the reading of streams.
 #pragma once
 
+#include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <boost/test/unit_test.hpp>
 #include <memory>

@@ -168,10 +168,10 @@ class WorkerFixture {
   /// Runs the handler until it waits for the engine.
   void begin(Handler handler, std::string body) {
     exchange = std::make_unique<RecordingExchange>(io);
-    request.body = std::move(body);
-    request.id = "test";
+    http_request.body = std::move(body);
+    http_request.id = "test";
     finished = false;
-    boost::asio::co_spawn(io, handler(worker, request, *exchange), [this](const std::exception_ptr& failure) {
+    boost::asio::co_spawn(io, handler(worker, http_request, *exchange), [this](const std::exception_ptr& failure) {
       finished = true;
       if (failure) std::rethrow_exception(failure);
     });
@@ -197,7 +197,7 @@ class WorkerFixture {
   std::shared_ptr<ByteTokenizer> tokenizer = std::make_shared<ByteTokenizer>();
   api::Worker worker{{"w0", "fake-model", "0.0.0"}};
   std::unique_ptr<RecordingExchange> exchange;
-  http::Request request;
+  http::Request http_request;
   bool finished = false;
 };
 

@@ -156,9 +156,10 @@ BOOST_AUTO_TEST_CASE(logprobs_and_echo_give_the_legacy_lists) {
   BOOST_TEST(run_to_end());
   const json::value body = parsed(exchange->response.body);
   BOOST_TEST(body.at("choices").at(0).at("text").as_string() == "hi!");
-  BOOST_TEST(json::serialize(body.at("choices").at(0).at("logprobs")) ==
-             R"({"tokens":["h","i","!"],"token_logprobs":[null,-5E-1,-2E0],)"
-             R"("top_logprobs":[null,{"o":-2.5E-1,"bytes:\\xe2":-1.5E0},{"!":-2E0}],"text_offset":[0,1,2]})");
+  const std::string expected =
+      R"("logprobs":{"tokens":["h","i","!"],"token_logprobs":[null,-0.5,-2],)"
+      R"("top_logprobs":[null,{"o":-0.25,"bytes:\\xe2":-1.5},{"!":-2}],"text_offset":[0,1,2]})";
+  BOOST_TEST(exchange->response.body.find(expected) != std::string::npos, exchange->response.body);
 }
 
 BOOST_AUTO_TEST_CASE(echo_without_logprobs_repeats_the_prompt) {

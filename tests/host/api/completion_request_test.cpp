@@ -6,6 +6,8 @@
 
 namespace {
 
+BOOST_AUTO_TEST_SUITE(completion_request)
+
 using llorch::api::CompletionRequest;
 using llorch::api::Parsed;
 using llorch::api::Prompt;
@@ -162,5 +164,7 @@ BOOST_AUTO_TEST_CASE(every_field_arrives_as_given) {
 BOOST_AUTO_TEST_CASE(no_tokens_at_all_are_allowed_with_echo) {
   BOOST_TEST(parse_with(R"("max_tokens":0,"echo":true)").faults.empty());
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

@@ -176,7 +176,7 @@ BOOST_AUTO_TEST_CASE(a_full_queue_is_429_with_retry_after) {
 BOOST_AUTO_TEST_CASE(a_job_id_that_is_live_is_refused_until_its_job_ends) {
   begin(api::execute, kBody);
   auto first = std::move(exchange);
-  const auto other_request = request;
+  const auto other_request = http_request;
   exchange = std::make_unique<llorch::testing::RecordingExchange>(io);
   boost::asio::co_spawn(io, api::execute(worker, other_request, *exchange), boost::asio::detached);
   run();

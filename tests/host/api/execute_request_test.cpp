@@ -8,6 +8,8 @@
 
 namespace {
 
+BOOST_AUTO_TEST_SUITE(execute_request)
+
 using llorch::api::parse_execute_request;
 
 std::string body_with(const std::string& member) {
@@ -144,7 +146,7 @@ BOOST_DATA_TEST_CASE(a_body_that_is_no_strict_json_object_is_one_fault_of_the_wh
 BOOST_AUTO_TEST_CASE(faults_are_written_in_the_shape_of_the_contract) {
   const auto parsed = parse_execute_request(R"({"job_id":"j","prompt":"p","max_tokens":4096})");
   BOOST_TEST(llorch::api::faults_json(parsed.faults) ==
-             R"({"errors":[{"field":"max_tokens","constraint":"range(1..=2048)",)"
+             R"_({"errors":[{"field":"max_tokens","constraint":"range(1..=2048)",)_"
              R"("message":"max_tokens must be an integer from 1 to 2048","value":4096}]})");
 }
 
@@ -160,5 +162,7 @@ BOOST_AUTO_TEST_CASE(a_cancel_request_needs_a_job_id) {
   BOOST_TEST(llorch::api::parse_cancel_request("{}").faults.size() == 1U);
   BOOST_TEST(llorch::api::parse_cancel_request(R"({"job_id":""})").faults.size() == 1U);
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

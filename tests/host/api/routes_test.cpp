@@ -29,7 +29,7 @@ BOOST_AUTO_TEST_CASE(health_says_healthy_with_the_identity_of_the_worker) {
 BOOST_AUTO_TEST_CASE(health_is_503_while_loading_and_while_draining) {
   api::Worker loading({"w1", "m", "0"});
   llorch::testing::RecordingExchange first(io);
-  boost::asio::co_spawn(io, api::health(loading, request, first), boost::asio::detached);
+  boost::asio::co_spawn(io, api::health(loading, http_request, first), boost::asio::detached);
   run();
   BOOST_TEST(first.response.status == 503U);
   BOOST_TEST(first.response.body.find(R"("status":"loading")") != std::string::npos);

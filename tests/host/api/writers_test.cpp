@@ -10,6 +10,8 @@
 
 namespace {
 
+BOOST_AUTO_TEST_SUITE(writers)
+
 namespace api = llorch::api;
 
 std::string written(std::string_view text) {
@@ -120,5 +122,7 @@ BOOST_AUTO_TEST_CASE(series_of_one_family_share_its_help_and_type) {
   registry.counter("c", "Help.", {{"reason", "b"}});
   BOOST_TEST(registry.expose() == "# HELP c Help.\n# TYPE c counter\nc{reason=\"a\"} 1\nc{reason=\"b\"} 0\n");
 }
+
+BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace
