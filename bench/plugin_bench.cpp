@@ -1,5 +1,5 @@
-// Speed of a plugin's forward pass on a model of random weights, without a host: prefill and decode as llama-bench
-// defines them. One JSON object per measurement on stdout.
+// Speed of a plugin's forward pass, without a host around it: prefill and decode as llama-bench defines them, on a
+// model file or on a GPT-2 of random weights. One JSON object per measurement on stdout.
 #include <dlfcn.h>
 #include <llorch/llorch_plugin.h>
 #include <time.h>
@@ -10,149 +10,15 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <map>
-#include <numeric>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "model_file/model_file.hpp"
+#include "random_gpt2.hpp"
+
 namespace {
-
-struct Shape {
-  std::uint64_t n_layers, n_heads, dim, ffn_dim, n_vocab, n_positions;
-};
-
-/// A GPT-2 of random weights that exist only while they are read.
-class RandomGpt2 {
- public:
-  RandomGpt2(const Shape& shape, std::uint32_t dtype) : shape_(shape), dtype_(dtype), noise_(kNoise) {
-    std::uint32_t state = 12345;
-    for (std::uint32_t& word : noise_) {
-      state = state * 1664525u + 1013904223u;
-      const float value = (static_cast<float>(state >> 8) / 16777216.0f - 0.5f) * 0.08f;
-      if (dtype == LLORCH_DTYPE_F32) {
-        std::memcpy(&word, &value, sizeof word);
-      } else {
-        const std::uint32_t half = dtype == LLORCH_DTYPE_F16 ? 0x2400u + (state >> 22) : 0x3c80u + (state >> 25);
-        word = half | (half ^ 0x8000u) << 16;
-      }
-    }
-    const auto [n_layers, n_heads, dim, ffn_dim, n_vocab, n_positions] = shape;
-    add("token_embd.weight", {n_vocab, dim});
-    add("position_embd.weight", {n_positions, dim});
-    for (std::uint64_t i = 0; i < n_layers; ++i) {
-      const std::string block = "blk." + std::to_string(i) + ".";
-      layer(block + "attn_norm", {dim});
-      layer(block + "attn_qkv", {3 * dim, dim});
-      layer(block + "attn_output", {dim, dim});
-      layer(block + "ffn_norm", {dim});
-      layer(block + "ffn_up", {ffn_dim, dim});
-      layer(block + "ffn_down", {dim, ffn_dim});
-    }
-    layer("output_norm", {dim});
-    source_.struct_size = sizeof source_;
-    source_.impl = this;
-    source_.n_tensors = tensors_.size();
-    source_.tensor_at = [](const llorch_source* s, std::uint64_t index, llorch_tensor* out) {
-      return self(s).at(index, out);
-    };
-    source_.tensor_find = [](const llorch_source* s, llorch_str name, llorch_tensor* out) {
-      const auto found = self(s).index_.find(std::string(name.data, name.size));
-      return found == self(s).index_.end() ? static_cast<llorch_status>(LLORCH_NOT_FOUND)
-                                           : self(s).at(found->second, out);
-    };
-    source_.tensor_read = [](const llorch_source* s, std::uint64_t index, std::uint64_t offset, void* dst,
-                             std::uint64_t n) { return self(s).read(index, offset, dst, n); };
-    source_.meta_get = [](const llorch_source* s, llorch_str key, llorch_value* out) {
-      return self(s).meta(std::string(key.data, key.size), out);
-    };
-  }
-  RandomGpt2(const RandomGpt2&) = delete;
-  RandomGpt2& operator=(const RandomGpt2&) = delete;
-
-  [[nodiscard]] const llorch_source& source() const { return source_; }
-  /// Bytes of the matrices that every generated token multiplies.
-  [[nodiscard]] double matrix_bytes() const { return matrix_elements() * (dtype_ == LLORCH_DTYPE_F32 ? 4.0 : 2.0); }
-  [[nodiscard]] double matrix_elements() const {
-    const auto& s = shape_;
-    return static_cast<double>(s.n_layers * (4 * s.dim * s.dim + 2 * s.dim * s.ffn_dim) + s.n_vocab * s.dim);
-  }
-  [[nodiscard]] double block_elements() const {
-    return matrix_elements() - static_cast<double>(shape_.n_vocab * shape_.dim);
-  }
-
- private:
-  static constexpr std::size_t kNoise = (std::size_t{1} << 18) + 7;
-  struct Tensor {
-    std::string name;
-    std::vector<std::uint64_t> dims;
-    std::uint32_t dtype;
-  };
-  static const RandomGpt2& self(const llorch_source* s) { return *static_cast<const RandomGpt2*>(s->impl); }
-
-  void add(const std::string& name, std::vector<std::uint64_t> dims) {
-    index_[name] = tensors_.size();
-    const bool matrix = dims.size() == 2;
-    tensors_.push_back({name, std::move(dims), matrix ? dtype_ : static_cast<std::uint32_t>(LLORCH_DTYPE_F32)});
-  }
-  void layer(const std::string& name, std::vector<std::uint64_t> dims) {
-    add(name + ".weight", dims);
-    add(name + ".bias", {dims[0]});
-  }
-  llorch_status at(std::uint64_t index, llorch_tensor* out) const {
-    const Tensor& t = tensors_.at(index);
-    out->dtype = t.dtype;
-    out->name = {t.name.data(), t.name.size()};
-    out->n_dims = static_cast<std::uint32_t>(t.dims.size());
-    out->index = static_cast<std::uint32_t>(index);
-    std::copy(t.dims.begin(), t.dims.end(), out->dims);
-    out->data = nullptr;
-    const std::uint64_t count = std::accumulate(t.dims.begin(), t.dims.end(), std::uint64_t{1}, std::multiplies<>());
-    out->nbytes = count * (t.dtype == LLORCH_DTYPE_F32 ? 4 : 2);
-    return LLORCH_OK;
-  }
-  llorch_status read(std::uint64_t index, std::uint64_t offset, void* dst, std::uint64_t n) const {
-    auto* out = static_cast<unsigned char*>(dst);
-    if (tensors_.at(index).dims.size() == 1) {
-      std::memset(out, 0, n);
-      return LLORCH_OK;
-    }
-    const auto* noise = reinterpret_cast<const unsigned char*>(noise_.data());
-    const std::uint64_t period = noise_.size() * sizeof(std::uint32_t);
-    for (std::uint64_t from = (offset + index * 4096) % period; n > 0; from = 0) {
-      const std::uint64_t step = std::min(n, period - from);
-      std::memcpy(out, noise + from, step);
-      out += step;
-      n -= step;
-    }
-    return LLORCH_OK;
-  }
-  [[nodiscard]] llorch_status meta(const std::string& key, llorch_value* out) const {
-    const auto number = [&](std::uint64_t value) {
-      out->type = LLORCH_VALUE_U64;
-      out->u.u64 = value;
-      return static_cast<llorch_status>(LLORCH_OK);
-    };
-    if (key == "general.architecture") {
-      out->type = LLORCH_VALUE_STR;
-      out->u.str = {"gpt2", 4};
-      return LLORCH_OK;
-    }
-    if (key == "gpt2.block_count") return number(shape_.n_layers);
-    if (key == "gpt2.embedding_length") return number(shape_.dim);
-    if (key == "gpt2.attention.head_count") return number(shape_.n_heads);
-    if (key == "gpt2.feed_forward_length") return number(shape_.ffn_dim);
-    if (key == "gpt2.context_length") return number(shape_.n_positions);
-    return LLORCH_NOT_FOUND;
-  }
-
-  Shape shape_;
-  std::uint32_t dtype_;
-  std::vector<std::uint32_t> noise_;
-  std::vector<Tensor> tensors_;
-  std::map<std::string, std::uint64_t> index_;
-  llorch_source source_{};
-};
 
 /// Seconds of the clock, or of processor time, which other processes disturb less.
 bool use_cpu_time = false;
@@ -170,7 +36,7 @@ void check(llorch_status status, const llorch_error& error) {
 }
 
 struct Options {
-  std::string plugin, type = "f32";
+  std::string plugin, model, type = "f32";
   int n_prompt = 512, n_gen = 64, repetitions = 5, depth = 0;
   std::vector<unsigned> threads = {1};
 };
@@ -215,15 +81,54 @@ class Bench {
   llorch_error error_{sizeof(llorch_error), 0, {}};
 };
 
+/// What the matrices of a model cost.
+struct Work {
+  double block_elements = 0;   // that every prompt token multiplies
+  double matrix_elements = 0;  // that every generated token multiplies
+  double matrix_bytes = 0;
+};
+Work work_of(const llorch_source& source) {
+  Work work;
+  double embedding_elements = 0;
+  double embedding_bytes = 0;
+  bool own_output = false;
+  for (std::uint64_t i = 0; i < source.n_tensors; ++i) {
+    llorch_tensor t{};
+    t.struct_size = sizeof t;
+    if (source.tensor_at(&source, i, &t) != LLORCH_OK || t.n_dims != 2) continue;
+    const std::string name(t.name.data, t.name.size);
+    const double elements = static_cast<double>(t.dims[0]) * static_cast<double>(t.dims[1]);
+    if (name == "token_embd.weight") {
+      embedding_elements = elements;
+      embedding_bytes = static_cast<double>(t.nbytes);
+    } else if (name.starts_with("blk.") || name == "output.weight") {
+      own_output = own_output || name == "output.weight";
+      if (name != "output.weight") work.block_elements += elements;
+      work.matrix_elements += elements;
+      work.matrix_bytes += static_cast<double>(t.nbytes);
+    }
+  }
+  if (!own_output) {
+    work.matrix_elements += embedding_elements;
+    work.matrix_bytes += embedding_bytes;
+  }
+  return work;
+}
+
+std::uint32_t dtype_of(const std::string& type) {
+  if (type == "f16") return LLORCH_DTYPE_F16;
+  return type == "bf16" ? LLORCH_DTYPE_BF16 : LLORCH_DTYPE_F32;
+}
+
 void report(const Options& o, const char* test, unsigned threads, int n, std::vector<double> seconds, double flops,
             double bytes) {
   std::sort(seconds.begin(), seconds.end());
   const double median = seconds[seconds.size() / 2];
   std::printf(
-      "{\"test\": \"%s\", \"type\": \"%s\", \"threads\": %u, \"depth\": %d, \"tokens\": %d, \"tok_s_median\": %.2f, "
+      "{\"test\": \"%s\", \"model\": \"%s\", \"threads\": %u, \"depth\": %d, \"tokens\": %d, \"tok_s_median\": %.2f, "
       "\"tok_s_best\": %.2f, \"tok_s_worst\": %.2f, \"gflop_s_best\": %.1f, \"gb_s_best\": %.2f}\n",
-      test, o.type.c_str(), threads, o.depth, n, n / median, n / seconds.front(), n / seconds.back(),
-      flops / seconds.front() / 1e9, bytes / seconds.front() / 1e9);
+      test, (o.model.empty() ? o.type : o.model).c_str(), threads, o.depth, n, n / median, n / seconds.front(),
+      n / seconds.back(), flops / seconds.front() / 1e9, bytes / seconds.front() / 1e9);
   std::fflush(stdout);
 }
 
@@ -247,15 +152,23 @@ int run(const Options& o) {
   llorch_plugin* plugin = nullptr;
   const llorch_plugin_api* api = nullptr;
   check(open(LLORCH_ABI_VERSION, &host, &plugin, &api, &error), error);
-  const std::uint32_t dtype = o.type == "f32"   ? LLORCH_DTYPE_F32
-                              : o.type == "f16" ? LLORCH_DTYPE_F16
-                                                : LLORCH_DTYPE_BF16;
-  const RandomGpt2 gpt2({12, 12, 768, 3072, 50257, 1024}, dtype);
+  std::unique_ptr<llorch::model_file::ModelFile> file;
+  std::unique_ptr<llorch::bench::RandomGpt2> random;
+  if (!o.model.empty()) {
+    auto opened = llorch::model_file::ModelFile::open(o.model);
+    if (!opened) throw std::runtime_error(opened.error().message);
+    file = std::move(*opened);
+  } else {
+    random = std::make_unique<llorch::bench::RandomGpt2>(llorch::bench::kGpt2Small, dtype_of(o.type));
+  }
+  const llorch_source& source = file ? file->source() : random->source();
+  const Work work = work_of(source);
   const llorch_model_params model_params{sizeof model_params, 0};
   llorch_model* model = nullptr;
   const double load_start = now();
-  check(api->model_create(plugin, &gpt2.source(), &model_params, &model, &error), error);
-  std::printf("{\"test\": \"load\", \"type\": \"%s\", \"seconds\": %.3f}\n", o.type.c_str(), now() - load_start);
+  check(api->model_create(plugin, &source, &model_params, &model, &error), error);
+  std::printf("{\"test\": \"load\", \"model\": \"%s\", \"seconds\": %.3f}\n",
+              (o.model.empty() ? o.type : o.model).c_str(), now() - load_start);
 
   for (const unsigned threads : o.threads) {
     const auto capacity = static_cast<std::uint32_t>(o.depth + std::max(o.n_prompt, o.n_gen));
@@ -272,11 +185,10 @@ int run(const Options& o) {
       report(o, test, threads, n, seconds, flops, bytes);
     };
     if (o.n_prompt > 0) {
-      measure("prefill", o.n_prompt, 2 * gpt2.block_elements() * o.n_prompt, 0,
-              [&] { bench.feed(o.depth, o.n_prompt); });
+      measure("prefill", o.n_prompt, 2 * work.block_elements * o.n_prompt, 0, [&] { bench.feed(o.depth, o.n_prompt); });
     }
     if (o.n_gen > 0) {
-      measure("decode", o.n_gen, 2 * gpt2.matrix_elements() * o.n_gen, gpt2.matrix_bytes() * o.n_gen, [&] {
+      measure("decode", o.n_gen, 2 * work.matrix_elements * o.n_gen, work.matrix_bytes * o.n_gen, [&] {
         for (int i = 0; i < o.n_gen; ++i)
           bench.feed(o.depth + i, 1);
       });
@@ -290,10 +202,11 @@ int run(const Options& o) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Speed of a plugin on a GPT-2 of 124 M random weights");
+  CLI::App app("Speed of a plugin on a model file, or on a GPT-2 of 124 M random weights");
   Options o;
   app.add_option("plugin", o.plugin, "The plugin's .so")->required();
-  app.add_option("--type", o.type, "Type of the matrices")->check(CLI::IsMember({"f32", "f16", "bf16"}));
+  app.add_option("-m,--model", o.model, "A model file; without it, random weights");
+  app.add_option("--type", o.type, "Type of the random matrices")->check(CLI::IsMember({"f32", "f16", "bf16"}));
   app.add_option("-p,--n-prompt", o.n_prompt, "Tokens of the prompt, in one batch; 0: skip");
   app.add_option("-n,--n-gen", o.n_gen, "Tokens to generate; 0: skip");
   app.add_option("-r,--repetitions", o.repetitions, "Measurements of each");
