@@ -191,6 +191,16 @@ Result<void> add_tensors(Parts& parts, const Configuration& config, std::vector<
   return {};
 }
 
+/// Tokenizer files alone, or weights whose architecture nothing tells: structure only.
+Result<Parts> read_without_configuration(Parts parts, const Shards& shards) {
+  parts.metadata = Metadata(parts.path.native());
+  auto stored = read_stored(shards);
+  if (!stored) return stored.error();
+  parts.files = std::move(stored->files);
+  if (auto added = add_tensors(parts, {}, std::move(stored->tensors)); !added) return added.error();
+  return parts;
+}
+
 }  // namespace
 
 Error pickle_error(const fs::path& file) {
@@ -217,10 +227,7 @@ Result<Parts> read_hugging_face_model(const fs::path& path, const OpenOptions& o
   if (shards->files.empty() && !options.vocabulary_only) return no_weights(path);
 
   const fs::path config_path = parts.directory / "config.json";
-  if (shards->files.empty() && !is_there(config_path)) {
-    parts.metadata = Metadata(path.native());
-    return parts;
-  }
+  if (options.vocabulary_only && !is_there(config_path)) return read_without_configuration(std::move(parts), *shards);
   auto config = read_configuration(config_path);
   if (!config) return config.error();
   auto stored = read_stored(*shards);

@@ -28,7 +28,8 @@ struct Tensor {
 };
 
 struct OpenOptions {
-  bool vocabulary_only = false;  ///< accept files without tensors (for `tokenize` and `inspect`)
+  /// Accept files without tensors, and weights without config.json (for `tokenize` and `inspect`).
+  bool vocabulary_only = false;
 };
 
 /// Immutable after open(). Keeps the mappings alive; source() stays valid as long as this object. [any-thread]

@@ -1,4 +1,4 @@
-// What the operating system can put in the way of a model file. The numbers are those of docs/hostile_inputs.md.
+// What the operating system can put in the way of a model file. The numbers are those of docs/model_files.md.
 #include <sys/stat.h>
 #include <unistd.h>
 

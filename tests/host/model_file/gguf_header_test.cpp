@@ -1,4 +1,4 @@
-// Header and keys of GGUF files that break their format. The numbers are those of docs/hostile_inputs.md.
+// Header and keys of GGUF files that break their format. The numbers are those of docs/model_files.md.
 #include <string>
 
 #include "expect.hpp"

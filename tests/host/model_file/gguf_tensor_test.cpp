@@ -1,4 +1,4 @@
-// Tensor descriptions of GGUF files that break their format. The numbers are those of docs/hostile_inputs.md.
+// Tensor descriptions of GGUF files that break their format. The numbers are those of docs/model_files.md.
 #include <string>
 
 #include "expect.hpp"

@@ -250,6 +250,17 @@ BOOST_AUTO_TEST_CASE(line_65_a_pickle_is_never_opened_and_the_error_says_how_to_
   }
 }
 
+BOOST_AUTO_TEST_CASE(weights_without_a_configuration_can_be_looked_at_only) {
+  const TemporaryDirectory directory;
+  const auto path = directory.write("lonely.safetensors", tiny_gpt2_safetensors().bytes());
+  const auto refused = ModelFile::open(path);
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST(refused.error().message.find("config.json: cannot open") != std::string::npos, refused.error().message);
+  const auto model = expect_opened(path, {.vocabulary_only = true});
+  BOOST_TEST(model->architecture().empty());
+  BOOST_TEST(model->tensors().size() == tiny_gpt2_tensors().size());
+}
+
 BOOST_AUTO_TEST_CASE(a_directory_without_weights_opens_for_its_vocabulary_only) {
   const TemporaryDirectory directory;
   expect_refused(directory.path(), {"neither model.safetensors nor model.safetensors.index.json is there"});

@@ -1,4 +1,4 @@
-// Files that are well-formed but whose hyperparameters or tensors make no model. Numbers as in docs/hostile_inputs.md.
+// Files that are well-formed but whose hyperparameters or tensors make no model. Numbers as in docs/model_files.md.
 #include <cmath>
 #include <limits>
 #include <string>

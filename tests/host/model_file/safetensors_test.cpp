@@ -1,4 +1,4 @@
-// The safetensors format. The numbers are those of docs/hostile_inputs.md.
+// The safetensors format. The numbers are those of docs/model_files.md.
 #include "model_file/safetensors.hpp"
 
 #include <boost/test/unit_test.hpp>

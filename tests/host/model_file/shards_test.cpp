@@ -1,4 +1,4 @@
-// Weights in several safetensors files and the index that lists them. The numbers are those of docs/hostile_inputs.md.
+// Weights in several safetensors files and the index that lists them. The numbers are those of docs/model_files.md.
 #include <filesystem>
 #include <string>
 #include <utility>
