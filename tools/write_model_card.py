@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the README.md of a model directory made by train_gpt2.py: figures of the run and samples, all computed here.
 
-    python3 tools/write_model_card.py models/tiny-gpt2
+    python3 tools/write_model_card.py models/tiny-gpt2 --about "Tells stories." --data "TinyStories, CDLA-Sharing-1.0"
 """
 
 import argparse
@@ -16,14 +16,13 @@ PROMPT = "Once upon a time"
 
 CARD = """# {name}
 
-A GPT-2 of {parameters:,} parameters ({layers} layers, {width} wide, {heads} heads of {head_dim}, context {context}, `gelu_new`, tied head) that tells
-short children's stories, with a byte-level BPE of {vocab} tokens. It ships with llorch so that a fresh clone has something real to run; it knows
-nothing but such stories.
+A GPT-2 of {parameters:,} parameters ({layers} layers, {width} wide, {heads} heads of {head_dim}, context {context}, `gelu_new`, tied head) with a
+byte-level BPE of {vocab} tokens. {about}
 
 | | |
 |---|---|
 | files | `model.safetensors` (f16), `config.json`, `tokenizer.json`; the same tokenizer as `vocab.json` + `merges.txt`; `training.json` (the figures of the run) |
-| data | the first 2 MiB of TinyStories (Eldan and Li, 2023; synthetic stories), licence CDLA-Sharing-1.0; the text is not included |
+| data | {data}; the text is not included |
 | split | {train_documents} stories ({train_tokens:,} tokens) for training, {held_out_documents} held out ({held_out_tokens:,} tokens), no story on both sides |
 | held-out loss | {loss:.4f} nats per token, {bits:.3f} bits per byte, of the f16 weights here computed in float32 |
 | training | {steps} steps of {batch} x {context} tokens ({epochs:g} passes), {minutes:.0f} minutes of wall time with {threads} threads; the moving average of the weights at step {best_step} was kept |
@@ -71,6 +70,8 @@ def flags(arguments: dict) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
+    parser.add_argument("--about", required=True, help="a sentence or two: what the model is for")
+    parser.add_argument("--data", required=True, help="what it was trained on, and under which licence that comes")
     parser.add_argument("--peer-notes", type=Path, help="Markdown to append: what another program gave on this model")
     parser.add_argument("--tokens", type=int, default=200)
     args = parser.parse_args()
@@ -89,7 +90,7 @@ def main() -> None:
     loss = record["held_out_loss_of_f16_weights"]
     per_byte = loss * record["tokens"]["held_out"] / record["held_out_bytes"]
     card = CARD.format(
-        name=args.model.resolve().name, parameters=record["parameters"], layers=config.n_layer, width=config.n_embd,
+        name=args.model.resolve().name, about=args.about, data=args.data, parameters=record["parameters"], layers=config.n_layer, width=config.n_embd,
         heads=config.n_head, head_dim=config.n_embd // config.n_head, context=config.n_positions, vocab=config.vocab_size,
         train_documents=record["documents"]["training"], train_tokens=record["tokens"]["training"],
         held_out_documents=record["documents"]["held_out"], held_out_tokens=record["tokens"]["held_out"], loss=loss,
