@@ -43,7 +43,9 @@ struct Options {
 
 class Bench {
  public:
-  Bench(const llorch_plugin_api& api, llorch_model* model, std::uint32_t max_tokens, unsigned n_threads) : api_(api) {
+  Bench(const llorch_plugin_api& api, llorch_model* model, std::uint32_t max_tokens, unsigned n_threads,
+        unsigned n_vocab)
+      : api_(api), n_vocab_(n_vocab) {
     llorch_context_params params{};
     params.struct_size = sizeof params;
     params.max_tokens = max_tokens;
@@ -64,7 +66,7 @@ class Bench {
     std::vector<std::uint32_t> flags(size, 0);
     for (int i = 0; i < n; ++i) {
       tokens[static_cast<std::size_t>(i)] =
-          static_cast<std::int32_t>((static_cast<unsigned>(from + i) * 7919u) % 50000u);
+          static_cast<std::int32_t>(static_cast<unsigned>(from + i) * 7919u % n_vocab_);
       positions[static_cast<std::size_t>(i)] = from + i;
     }
     flags.back() = LLORCH_OUTPUT_LOGITS;
@@ -77,6 +79,7 @@ class Bench {
 
  private:
   const llorch_plugin_api& api_;
+  unsigned n_vocab_;
   llorch_context* context_ = nullptr;
   llorch_error error_{sizeof(llorch_error), 0, {}};
 };
@@ -86,6 +89,7 @@ struct Work {
   double block_elements = 0;   // that every prompt token multiplies
   double matrix_elements = 0;  // that every generated token multiplies
   double matrix_bytes = 0;
+  unsigned n_vocab = 1;
 };
 Work work_of(const llorch_source& source) {
   Work work;
@@ -99,6 +103,7 @@ Work work_of(const llorch_source& source) {
     const std::string name(t.name.data, t.name.size);
     const double elements = static_cast<double>(t.dims[0]) * static_cast<double>(t.dims[1]);
     if (name == "token_embd.weight") {
+      work.n_vocab = static_cast<unsigned>(t.dims[0]);
       embedding_elements = elements;
       embedding_bytes = static_cast<double>(t.nbytes);
     } else if (name.starts_with("blk.") || name == "output.weight") {
@@ -172,7 +177,7 @@ int run(const Options& o) {
 
   for (const unsigned threads : o.threads) {
     const auto capacity = static_cast<std::uint32_t>(o.depth + std::max(o.n_prompt, o.n_gen));
-    Bench bench(*api, model, capacity, threads);
+    Bench bench(*api, model, capacity, threads, work.n_vocab);
     const auto measure = [&](const char* test, int n, double flops, double bytes, auto&& body) {
       std::vector<double> seconds;
       for (int r = -1; r < o.repetitions; ++r) {  // the first one warms up
