@@ -9,6 +9,10 @@ function(llorch_compile_settings target)
   if(LLORCH_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${LLORCH_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
     target_link_options(${target} PRIVATE -fsanitize=${LLORCH_SANITIZE})
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+      # Up to clang 16 its prologue data does not assemble for coroutines that are split into several functions.
+      target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fno-sanitize=function>)
+    endif()
   endif()
 endfunction()
 

@@ -29,6 +29,12 @@ void set_options(asio::ip::tcp::socket& socket, std::chrono::milliseconds write_
   // A peer whose machine vanished acknowledges nothing: the kernel gives up after the same deadline as a write does.
   const auto milliseconds = static_cast<unsigned>(write_deadline.count());
   ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof milliseconds);
+  // The same for one that vanished while its request waits and nothing is sent.
+  socket.set_option(asio::socket_base::keep_alive(true), ignored);
+  constexpr int kIdleSeconds = 30;
+  ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_KEEPIDLE, &kIdleSeconds, sizeof kIdleSeconds);
+  constexpr int kIntervalSeconds = 10;
+  ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_KEEPINTVL, &kIntervalSeconds, sizeof kIntervalSeconds);
 }
 
 }  // namespace

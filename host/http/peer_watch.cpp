@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace llorch::http {
@@ -62,7 +63,7 @@ void PeerWatch::wait_for(tcp::socket::wait_type what) {
 void PeerWatch::tick_after(std::chrono::milliseconds delay) {
   ticking_ = true;
   timer_.expires_after(delay);
-  timer_.async_wait([self = shared_from_this(), round = round_](error_code error) {
+  timer_.async_wait([self = shared_from_this(), round = round_, delay](error_code error) {
     if (error || round != self->round_) return;
     self->check();
     if (round != self->round_) return;
@@ -71,7 +72,7 @@ void PeerWatch::tick_after(std::chrono::milliseconds delay) {
       self->connection_->send_if_possible(self->probe_());
       self->check();
     }
-    if (round == self->round_) self->tick_after(kTick);
+    if (round == self->round_) self->tick_after(std::clamp(2 * delay, kSecondTick, kLongestTick));
   });
 }
 

@@ -19,7 +19,8 @@ namespace llorch::http {
 class PeerWatch : public std::enable_shared_from_this<PeerWatch> {
  public:
   static constexpr std::chrono::milliseconds kFirstTick{100};
-  static constexpr std::chrono::milliseconds kTick{500};
+  static constexpr std::chrono::milliseconds kSecondTick{500};
+  static constexpr std::chrono::milliseconds kLongestTick{4000};
 
   explicit PeerWatch(std::shared_ptr<Connection> connection);
 

@@ -15,6 +15,13 @@
 namespace llorch::http {
 namespace asio = boost::asio;
 
+namespace {
+
+// Also what a half-closed connection is probed with: the one interim response that every client knows to skip.
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+}  // namespace
+
 Response Hub::error(unsigned status, std::string_view message) const {
   Response response;
   if (router->error_body) {
@@ -199,7 +206,7 @@ asio::awaitable<Session::Outcome> Session::check_before_body() {
     co_return co_await refuse(Fault{417, "the only expectation known here is 100-continue"});
   }
   if (head_.expectation == Expectation::kContinue && head_.has_body() && input_.empty()) {
-    const bool sent = co_await connection_->send("HTTP/1.1 100 Continue\r\n\r\n");
+    const bool sent = co_await connection_->send(std::string(kContinue));
     if (!sent) co_return Outcome::kGone;
   }
   co_return Outcome::kOk;
@@ -267,7 +274,7 @@ asio::awaitable<void> Session::dispatch() {
 
 std::string_view Session::probe_bytes() const {
   if (head_.minor_version == 0 || head_.method == "HEAD") return {};
-  if (answer_ == Answer::kNone) return "HTTP/1.1 102 Processing\r\n\r\n";
+  if (answer_ == Answer::kNone) return kContinue;
   if (answer_ == Answer::kStreaming) return "1\r\n\n\r\n";  // an empty line between events means nothing
   return {};
 }
