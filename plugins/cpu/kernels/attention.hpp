@@ -13,33 +13,33 @@ template <int B, int R>
 void score_tile(const AttentionArgs& a, std::int64_t row, std::int64_t block) {
   V16 acc[R][B];
   const float* k[B];
-#pragma GCC unroll 4
+  LLORCH_UNROLL
   for (int b = 0; b < B; ++b)
     k[b] = a.k + a.blocks[block + b] * a.k_block_stride;
-#pragma GCC unroll 8
+  LLORCH_UNROLL
   for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 4
+    LLORCH_UNROLL
     for (int b = 0; b < B; ++b)
       acc[r][b] = splat(0.0f);
   }
   const float* q = a.q + row * a.q_stride;
   for (std::int64_t d = 0; d < a.head_dim; ++d) {
     V16 keys[B];
-#pragma GCC unroll 4
+    LLORCH_UNROLL
     for (int b = 0; b < B; ++b)
       keys[b] = load(k[b] + d * kLanes);
-#pragma GCC unroll 8
+    LLORCH_UNROLL
     for (int r = 0; r < R; ++r) {
       const V16 query = splat(q[r * a.q_stride + d]);
-#pragma GCC unroll 4
+      LLORCH_UNROLL
       for (int b = 0; b < B; ++b)
         acc[r][b] = fma(keys[b], query, acc[r][b]);
     }
   }
   const V16 scale = splat(a.scale);
-#pragma GCC unroll 8
+  LLORCH_UNROLL
   for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 4
+    LLORCH_UNROLL
     for (int b = 0; b < B; ++b) {
       store(a.scores + (row + r) * a.scores_stride + (block + b) * kLanes, mul(acc[r][b], scale));
     }
@@ -75,9 +75,9 @@ template <int G, int R>
 void value_tile(const AttentionArgs& a, std::int64_t row, std::int64_t group, std::int64_t begin, std::int64_t end,
                 float (*partial)[kAttentionRows][kLanes]) {
   V16 acc[R][G];
-#pragma GCC unroll 8
+  LLORCH_UNROLL
   for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 4
+    LLORCH_UNROLL
     for (int g = 0; g < G; ++g)
       acc[r][g] = load(partial[g][row + r]);
   }
@@ -88,21 +88,21 @@ void value_tile(const AttentionArgs& a, std::int64_t row, std::int64_t group, st
     const float* v = a.v + a.blocks[p / kLanes] * a.v_block_stride + group * kLanes * kLanes;
     for (; p < stop; ++p) {
       V16 values[G];
-#pragma GCC unroll 4
+      LLORCH_UNROLL
       for (int g = 0; g < G; ++g)
         values[g] = load(v + (g * kLanes + p % kLanes) * kLanes);
-#pragma GCC unroll 8
+      LLORCH_UNROLL
       for (int r = 0; r < R; ++r) {
         const V16 w = splat(weight[r * a.scores_stride + p]);
-#pragma GCC unroll 4
+        LLORCH_UNROLL
         for (int g = 0; g < G; ++g)
           acc[r][g] = fma(values[g], w, acc[r][g]);
       }
     }
   }
-#pragma GCC unroll 8
+  LLORCH_UNROLL
   for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 4
+    LLORCH_UNROLL
     for (int g = 0; g < G; ++g)
       store(partial[g][row + r], acc[r][g]);
   }

@@ -27,26 +27,28 @@ template <int G, int T, class W, bool kFromMemory>
 void multiply_tile(const W* w, std::int64_t group_stride, std::int64_t n_cols, const float* x, Start start, float* y,
                    std::int64_t y_stride) {
   V16 acc[T][G];
-#pragma GCC unroll 16
+  LLORCH_UNROLL
   for (int t = 0; t < T; ++t) {
-#pragma GCC unroll 4
+    LLORCH_UNROLL
     for (int g = 0; g < G; ++g) {
       acc[t][g] = start.values == nullptr ? splat(0.0f) : load(start.values + t * start.stride + g * kLanes);
     }
   }
-  const auto columns = [&](std::int64_t begin, std::int64_t end, std::int64_t prefetch_offset) {
+  // Inlined by force: a function of its own would keep the accumulators in memory.
+  const auto columns = [&](std::int64_t begin, std::int64_t end, std::int64_t prefetch_offset)
+      __attribute__((always_inline)) {
     for (std::int64_t k = begin; k < end; ++k) {
       V16 weights[G];
-#pragma GCC unroll 4
+      LLORCH_UNROLL
       for (int g = 0; g < G; ++g) {
         const W* lane = w + g * group_stride + k * kLanes;
         weights[g] = load(lane);
         if constexpr (kFromMemory) prefetch(lane + prefetch_offset);
       }
-#pragma GCC unroll 16
+      LLORCH_UNROLL
       for (int t = 0; t < T; ++t) {
         const V16 activation = splat(x[k * T + t]);
-#pragma GCC unroll 4
+        LLORCH_UNROLL
         for (int g = 0; g < G; ++g)
           acc[t][g] = fma(weights[g], activation, acc[t][g]);
       }
@@ -60,9 +62,9 @@ void multiply_tile(const W* w, std::int64_t group_stride, std::int64_t n_cols, c
   } else {
     columns(0, n_cols, 0);
   }
-#pragma GCC unroll 16
+  LLORCH_UNROLL
   for (int t = 0; t < T; ++t) {
-#pragma GCC unroll 4
+    LLORCH_UNROLL
     for (int g = 0; g < G; ++g)
       store(y + t * y_stride + g * kLanes, acc[t][g]);
   }

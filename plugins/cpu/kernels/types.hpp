@@ -3,6 +3,13 @@
 
 #include <cstdint>
 
+// Before a loop over registers: an array of vectors lives in registers only where every index is a constant.
+#if defined(__clang__)
+#define LLORCH_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define LLORCH_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 namespace llorch::cpu {
 
 /// Lanes of every vector kernel, on every instruction set: part of the canonical order of accumulation
