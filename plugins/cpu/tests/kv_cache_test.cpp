@@ -107,7 +107,7 @@ struct Stream {
               auto& s = *static_cast<Stream*>(impl);
               if (s.broken) return std::int64_t{-1};
               n = std::min({n, s.step, static_cast<std::uint64_t>(s.bytes.size() - s.at)});
-              std::memcpy(p, s.bytes.data() + s.at, n);
+              if (n > 0) std::memcpy(p, s.bytes.data() + s.at, n);
               s.at += n;
               return static_cast<std::int64_t>(n);
             }};
