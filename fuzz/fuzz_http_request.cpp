@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include "http/chunked_decoder.hpp"
-#include "http/client.hpp"
 #include "http/head.hpp"
+#include "http/url.hpp"
 
 namespace {
 

@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-#include "http/exchange.hpp"
+#include "http/headers.hpp"
 
 namespace llorch::http {
 

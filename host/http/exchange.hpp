@@ -8,11 +8,10 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
+
+#include "http/headers.hpp"
 
 namespace llorch::http {
-
-using Headers = std::vector<std::pair<std::string, std::string>>;
 
 /// A request that has passed framing, limits and authorization. Names of headers are lower case.
 struct Request {

@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "http/exchange.hpp"
 #include "http/fault.hpp"
+#include "http/headers.hpp"
 
 namespace llorch::http {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "http/exchange.hpp"
+#include "http/headers.hpp"
 
 namespace llorch::http {
 

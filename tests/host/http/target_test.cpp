@@ -68,7 +68,7 @@ BOOST_AUTO_TEST_CASE(hostile_targets_are_400) {
                              "h:443",
                              "file:///etc/passwd"}) {
     const auto parsed = parse_target("GET", target);
-    BOOST_REQUIRE_MESSAGE(!parsed, target << " was accepted as " << parsed->path);
+    BOOST_REQUIRE_MESSAGE(!parsed, target << " was accepted");
     BOOST_TEST(parsed.error().status == 400U, target);
   }
 }

@@ -4,10 +4,10 @@
 #include <string>
 
 #include "http/authorization.hpp"
-#include "http/client.hpp"
 #include "http/response_text.hpp"
 #include "http/router.hpp"
 #include "http/sse.hpp"
+#include "http/url.hpp"
 
 using namespace llorch::http;
 
