@@ -28,6 +28,7 @@
  *  a batch, dim the width of the residual stream, n_kv the number of cached positions a row can see. */
 #ifndef LLORCH_PLUGIN_H
 #define LLORCH_PLUGIN_H
+/* NOLINTBEGIN(modernize-use-using): this is C. */
 #include <stddef.h>
 #include <stdint.h>
 #ifdef __cplusplus
@@ -550,4 +551,5 @@ LLORCH_PIN_END(llorch_plugin_info, build, 240);
 #ifdef __cplusplus
 }
 #endif
+/* NOLINTEND(modernize-use-using) */
 #endif
