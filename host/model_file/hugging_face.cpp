@@ -209,7 +209,7 @@ Error pickle_error(const fs::path& file) {
       fmt::format("{}: a pickled PyTorch checkpoint can run code and is never opened; convert it to safetensors: "
                   "python3 -c \"from transformers import AutoModelForCausalLM as M; d='{}'; "
                   "M.from_pretrained(d).save_pretrained(d, safe_serialization=True)\"",
-                  file.native(), file.parent_path().native()));
+                  file.native(), file.has_parent_path() ? file.parent_path().native() : "."));
 }
 
 Result<Parts> read_hugging_face_model(const fs::path& path, const OpenOptions& options) {

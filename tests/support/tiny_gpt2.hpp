@@ -124,7 +124,7 @@ struct TinyTensor {
 [[nodiscard]] inline std::string config_text(const std::map<std::string, std::string>& config) {
   std::string out = "{";
   for (const auto& [key, value] : config) {
-    out += (out.size() > 1 ? ",\"" : "\"") + key + "\":" + value;
+    out.append(out.size() > 1 ? ",\"" : "\"").append(key).append("\":").append(value);
   }
   return out + "}";
 }

@@ -250,6 +250,12 @@ BOOST_AUTO_TEST_CASE(line_65_a_pickle_is_never_opened_and_the_error_says_how_to_
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_directory_of_gguf_files_is_refused_with_the_file_to_give) {
+  const TemporaryDirectory directory;
+  const auto file = directory.write("some.gguf", "");
+  expect_refused(directory.path(), {"for GGUF give the file itself: " + file.string()});
+}
+
 BOOST_AUTO_TEST_CASE(weights_without_a_configuration_can_be_looked_at_only) {
   const TemporaryDirectory directory;
   const auto path = directory.write("lonely.safetensors", tiny_gpt2_safetensors().bytes());
