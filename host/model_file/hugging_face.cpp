@@ -45,9 +45,17 @@ Error no_weights(const fs::path& directory) {
   for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json"}) {
     if (is_there(directory / name)) return pickle_error(directory / name);
   }
-  return make_error(
-      ErrorCode::kNotFound,
-      fmt::format("{}: neither model.safetensors nor model.safetensors.index.json is there", directory.native()));
+  std::error_code ec;
+  std::string hint;
+  for (fs::directory_iterator entry(directory, ec), end; !ec && entry != end; entry.increment(ec)) {
+    if (entry->path().extension() == ".gguf") {
+      hint = fmt::format("; for GGUF give the file itself: {}", entry->path().native());
+      break;
+    }
+  }
+  return make_error(ErrorCode::kNotFound,
+                    fmt::format("{}: neither model.safetensors nor model.safetensors.index.json is there{}",
+                                directory.native(), hint));
 }
 
 struct StoredModel {
