@@ -32,7 +32,7 @@ int run(const ServeOptions& options, const std::string& version) {
   if (config.model.empty()) {
     return tools::fail("no model given: use --model FILE, MODEL_PATH or \"model\" in a config file", tools::kExitUsage);
   }
-  WorkerProcess process(config, version);
+  WorkerProcess process(config, version, [&options] { return options.config.resolve(); });
   const Result<void> opened = process.open();
   if (opened.has_error()) return tools::fail(opened.error().message);
   // On standard output, for whoever started the worker with --port 0.

@@ -44,8 +44,11 @@ http::ServerOptions server_options(const config::Config& config) {
 
 }  // namespace
 
-WorkerProcess::WorkerProcess(config::Config config, const std::string& version)
-    : config_(std::move(config)), worker_({config_.worker_id, tools::model_name(config_), version}) {
+WorkerProcess::WorkerProcess(config::Config config, const std::string& version,
+                             std::function<Result<config::Resolved>()> reread)
+    : config_(std::move(config)),
+      reread_(std::move(reread)),
+      worker_({config_.worker_id, tools::model_name(config_), version}) {
   api::fill(router_, worker_);
 }
 
@@ -70,6 +73,8 @@ Result<void> WorkerProcess::open() {
 int WorkerProcess::run() {
   std::signal(SIGPIPE, SIG_IGN);
   wait_for_signals();
+  hang_up_.add(SIGHUP);
+  wait_for_hang_up();
   server_->start();
   loader_ = std::thread([this] { load(); });
   io_.run();
@@ -116,6 +121,25 @@ void WorkerProcess::wait_for_signals() {
       std::_Exit(128 + second);
     });
   });
+}
+
+void WorkerProcess::wait_for_hang_up() {
+  hang_up_.async_wait([this](const boost::system::error_code& error, int) {
+    if (error) return;
+    reload();
+    wait_for_hang_up();
+  });
+}
+
+// Model, port and the like are made once; the log's level is what can change while the worker serves.
+void WorkerProcess::reload() const {
+  const Result<config::Resolved> fresh = reread_();
+  if (fresh.has_error()) {
+    spdlog::error("SIGHUP: {}; the configuration stays as it was", fresh.error().message);
+    return;
+  }
+  tools::set_up_logging(fresh->config.log_level);
+  spdlog::info("SIGHUP: log level is {}; other settings take effect with the next start", fresh->config.log_level);
 }
 
 void WorkerProcess::drain(int signal) {

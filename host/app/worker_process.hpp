@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -18,7 +19,8 @@ namespace llorch::app {
 /// All members on the main thread, which is the I/O thread, apart from load().
 class WorkerProcess {
  public:
-  WorkerProcess(config::Config config, const std::string& version);
+  /// `reread` resolves the configuration anew; SIGHUP asks for it.
+  WorkerProcess(config::Config config, const std::string& version, std::function<Result<config::Resolved>()> reread);
   ~WorkerProcess();
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
@@ -34,17 +36,20 @@ class WorkerProcess {
   void load();  // on the loader's thread
   void loaded(Result<api::Backend> backend);
   void wait_for_signals();
+  void wait_for_hang_up();
+  void reload() const;
   void drain(int signal);
   void look_whether_idle();
   void give_up();
 
   // The order matters: coroutines that are suspended when the I/O context dies still refer to the worker.
   config::Config config_;
+  std::function<Result<config::Resolved>()> reread_;
   api::Worker worker_;
   boost::asio::io_context io_{1};
   http::Router router_;
   std::unique_ptr<http::Server> server_;
-  boost::asio::signal_set signals_{io_};
+  boost::asio::signal_set signals_{io_}, hang_up_{io_};
   boost::asio::steady_timer deadline_{io_}, poll_{io_};
   std::thread loader_;
   bool engine_idle_ = false;

@@ -174,6 +174,17 @@ BOOST_AUTO_TEST_CASE(a_second_signal_ends_at_once) {
   BOOST_TEST(worker.process.wait().value_or(-1) == 128 + SIGTERM);
 }
 
+BOOST_AUTO_TEST_CASE(a_broken_configuration_on_sighup_is_logged_and_the_worker_goes_on) {
+  const TemporaryDirectory directory;
+  const std::string file = directory.write("c.json", R"({"log_level":"info"})").string();
+  WorkerProcess worker({"--config", file});
+  directory.write("c.json", R"({"log_level":"loud"})");
+  worker.process.signal(SIGHUP);
+  BOOST_TEST(worker.process.wait_for_errors("SIGHUP"), worker.process.errors);
+  BOOST_TEST(worker.process.errors.find("loud") != std::string::npos, worker.process.errors);
+  BOOST_TEST(worker.get("/health").status == 200U);
+}
+
 BOOST_AUTO_TEST_CASE(the_ready_callback_is_retried_until_it_is_accepted) {
   const ListeningSocket listener;
   auto requests = std::async(std::launch::async, [&] { return receive_callbacks(listener.fd, {"500", "302", "204"}); });

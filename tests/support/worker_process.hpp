@@ -80,18 +80,22 @@ class ChildProcess {
   }
 
   /// Waits until standard output holds `text`; false when the program ends or the patience does.
-  bool wait_for_output(const std::string& text, std::chrono::milliseconds patience = std::chrono::seconds(60)) {
-    const auto deadline = std::chrono::steady_clock::now() + patience;
-    while (output.find(text) == std::string::npos) {
-      if (std::chrono::steady_clock::now() >= deadline) return false;
-      if (!read_available(std::chrono::milliseconds(20)) && ended()) return output.find(text) != std::string::npos;
-    }
-    return true;
-  }
+  bool wait_for_output(const std::string& text) { return wait_for(output, text); }
+  /// The same for standard error.
+  bool wait_for_errors(const std::string& text) { return wait_for(errors, text); }
 
   std::string output, errors;  ///< what has been read of standard output and standard error
 
  private:
+  bool wait_for(const std::string& where, const std::string& text) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (where.find(text) == std::string::npos) {
+      if (std::chrono::steady_clock::now() >= deadline) return false;
+      if (!read_available(std::chrono::milliseconds(20)) && ended()) return where.find(text) != std::string::npos;
+    }
+    return true;
+  }
+
   static std::vector<char*> pointers(std::vector<std::string>& texts) {
     std::vector<char*> list;
     for (std::string& text : texts)
