@@ -11,8 +11,10 @@ namespace {
 struct Fixture {
   Fixture(std::uint64_t rows, std::uint64_t columns) {
     std::vector<float> values(rows * columns);
-    for (std::uint64_t i = 0; i < values.size(); ++i)
-      values[i] = static_cast<float>(i / columns * 1000 + i % columns);
+    for (std::uint64_t i = 0; i < values.size(); ++i) {
+      const std::uint64_t row = i / columns;
+      values[i] = static_cast<float>(row * 1000 + i % columns);
+    }
     memory.add_tensor("w", {rows, columns}, std::move(values));
   }
   [[nodiscard]] llorch_tensor tensor() const { return abi::Source(&memory.source()).tensor("w", {rows(), columns()}); }
