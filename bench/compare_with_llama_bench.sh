@@ -78,7 +78,7 @@ for model in "${models[@]}"; do
       read -r theirs theirs_low theirs_high <<<"$(summary "$work/llama.$test")"
       line=$(awk -v a="$ours" -v al="$ours_low" -v ah="$ours_high" -v b="$theirs" -v bl="$theirs_low" -v bh="$theirs_high" \
         'BEGIN { sa = (ah - al) / a; sb = (bh - bl) / b; s = sa > sb ? sa : sb; r = a / b; d = r > 1 ? r - 1 : 1 / r - 1
-          printf "%.1f%% %.1f%% %.2f %s", 100 * sa, 100 * sb, r, d > 2 * s ? (r > 1 ? "faster" : "slower") : "undecided" }')
+          printf "%.1f%% %.1f%% %.2f %s", 100 * sa, 100 * sb, r, (d > 2 * s ? (r > 1 ? "faster" : "slower") : "undecided") }')
       read -r ours_spread theirs_spread ratio verdict <<<"$line"
       printf '%-24s %2s %-8s %10s %8s %10s %8s %7s  %s\n' "$(basename "$model")" "$t" "$test" "$ours" "$ours_spread" "$theirs" \
         "$theirs_spread" "$ratio" "$verdict"
