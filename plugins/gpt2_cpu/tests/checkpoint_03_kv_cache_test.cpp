@@ -1,0 +1,391 @@
+// Rung 3: the cache holds exactly what it should, after prefill, after each token, across chunks and after every
+// operation. All exact: bit for bit.
+#include <cmath>
+
+#include "tested_models.hpp"
+
+namespace utf = boost::unit_test;
+using namespace llorch::gpt2_cpu::testing;  // NOLINT(google-build-using-namespace)
+using llorch::ErrorCode;
+using llorch::checkpoint::TapRecord;
+using Range = std::pair<std::int32_t, std::int32_t>;
+
+namespace {
+
+/// Prompt lengths around the cache's blocks of 16, below every tested model's context.
+std::vector<std::int32_t> ids_for(const ModelUnderTest& model, std::size_t count = 37) {
+  return some_ids(count, model.info().vocab_size);
+}
+std::optional<Range> range_of(llorch::plugin::Context& context, std::int32_t seq = 0) {
+  return take(context.kv_seq_range(seq));
+}
+/// One more token: the logits of its row.
+Rows next(llorch::plugin::Context& context, std::int32_t token, std::int32_t position, std::int32_t seq = 0) {
+  return take(feed(context, std::span(&token, 1), position, Wanted::kLast, seq));
+}
+template <class T>
+void check_refused(const llorch::Result<T>& result, ErrorCode code) {
+  BOOST_REQUIRE(!result);
+  BOOST_TEST((result.error().code == code), llorch::to_string(result.error().code) << ": " << result.error().message);
+}
+
+/// Scores of layer 0 recomputed from tapped Q (1, heads * head_dim) and K rows, to see which keys a row really met.
+std::vector<float> scores_from(const std::vector<float>& q, const std::vector<std::vector<float>>& keys,
+                               std::size_t n_heads) {
+  const std::size_t head_dim = q.size() / n_heads;
+  std::vector<float> out;
+  for (std::size_t head = 0; head < n_heads; ++head) {
+    for (const auto& key : keys) {
+      double sum = 0.0;
+      for (std::size_t i = head * head_dim; i < (head + 1) * head_dim; ++i)
+        sum += double{q[i]} * double{key[i]};
+      out.push_back(static_cast<float>(sum / std::sqrt(static_cast<double>(head_dim))));
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(checkpoint_03_kv_cache,
+                      *utf::depends_on("checkpoint_02_qkv") * utf::description("the KV cache is exact"))
+
+BOOST_DATA_TEST_CASE(prefill_holds_the_prompt_and_each_decoded_token_adds_one, all_models()) {
+  ModelUnderTest& model = loaded(sample);
+  const auto ids = ids_for(model);
+  const auto context = model.context();
+  BOOST_TEST(!range_of(*context).has_value());
+  BOOST_TEST(take(context->kv_usage()).used_tokens == 0U);
+  take(feed(*context, std::span(ids).first(20), 0, Wanted::kNone));
+  BOOST_TEST((range_of(*context) == Range{0, 19}));
+  for (std::int32_t position = 20; position < 37; ++position) {
+    next(*context, ids[static_cast<std::size_t>(position)], position);
+    BOOST_TEST((range_of(*context) == Range{0, position}));
+  }
+  const auto usage = take(context->kv_usage());
+  BOOST_TEST(usage.n_seqs == 1U);
+  BOOST_TEST(usage.used_tokens >= 37U);
+  BOOST_TEST(usage.used_tokens < 37U + model.info().kv_block_tokens);
+}
+
+BOOST_DATA_TEST_CASE(any_chunking_gives_the_bytes_of_one_call, all_models()) {
+  ModelUnderTest& model = loaded(sample);
+  const auto ids = ids_for(model);
+  const Rows whole = all_rows(model, ids);
+  for (const std::uint32_t chunk : {1, 2, 3, 5, 15, 16, 17, 32, 36}) {
+    BOOST_TEST_CONTEXT("chunks of " << chunk) {
+      BOOST_TEST(same_bytes(take(feed(*model.context(), ids, 0, Wanted::kAll, 0, chunk)), whole));
+    }
+  }
+}
+
+BOOST_DATA_TEST_CASE(a_removed_tail_computed_again_gives_the_same_bytes, all_models()) {
+  ModelUnderTest& model = loaded(sample);
+  const auto ids = ids_for(model);
+  const Rows whole = all_rows(model, ids);
+  const auto context = model.context();
+  take(feed(*context, ids, 0, Wanted::kNone));
+  for (const std::int32_t keep : {36, 33, 32, 31, 17, 16, 15, 1, 0}) {
+    succeed(context->kv_seq_remove(0, keep, -1));
+    BOOST_TEST((keep == 0 ? !range_of(*context).has_value() : range_of(*context) == Range{0, keep - 1}));
+    const auto rest = std::span(ids).subspan(static_cast<std::size_t>(keep));
+    const Rows rows = take(feed(*context, rest, keep, Wanted::kAll));
+    BOOST_TEST_CONTEXT("kept " << keep) {
+      BOOST_TEST(same_bytes(rows, Rows(whole.begin() + keep, whole.end())));
+    }
+  }
+}
+
+BOOST_DATA_TEST_CASE(other_tokens_after_a_removal_leave_no_trace_of_the_old_ones, all_models()) {
+  ModelUnderTest& model = loaded(sample);
+  const auto ids = ids_for(model);
+  auto other = ids;
+  for (std::size_t i = 10; i < other.size(); ++i)
+    other[i] = (other[i] + 1) % 211;
+  const auto context = model.context();
+  take(feed(*context, other, 0, Wanted::kNone));
+  succeed(context->kv_seq_remove(0, 10, -1));
+  const Rows rows = take(feed(*context, std::span(ids).subspan(10), 10, Wanted::kAll));
+  const Rows whole = all_rows(model, ids);
+  BOOST_TEST(same_bytes(rows, Rows(whole.begin() + 10, whole.end())));
+}
+
+BOOST_DATA_TEST_CASE(removing_nothing_changes_nothing, all_models()) {
+  ModelUnderTest& model = loaded(sample);
+  const auto context = model.context();
+  take(feed(*context, ids_for(model), 0, Wanted::kNone));
+  const Snapshot before = Snapshot::of(*context);
+  succeed(context->kv_seq_remove(0, 5, 5));
+  succeed(context->kv_seq_remove(0, 9, 3));
+  succeed(context->kv_seq_remove(0, 37, -1));
+  succeed(context->kv_seq_remove(0, 1000, 2000));
+  BOOST_TEST((Snapshot::of(*context) == before));
+}
+
+BOOST_DATA_TEST_CASE(a_row_after_a_removal_in_the_middle_meets_exactly_the_remaining_keys, all_models()) {
+  ModelUnderTest& model = loaded(sample);
+  const auto ids = ids_for(model, 30);
+  const auto context = model.context();
+  TapRecord record;
+  const auto listen = [&] {
+    record.clear();
+    succeed(context->set_tap(1ULL << LLORCH_TAP_Q | 1ULL << LLORCH_TAP_K | 1ULL << LLORCH_TAP_SCORES, 0, 1,
+                             [&](const llorch_tap_event& event) {
+                               record.add(event);
+                               return true;
+                             }));
+  };
+  listen();
+  take(feed(*context, ids, 0, Wanted::kNone));
+  const auto* prompt_keys = record.only(LLORCH_TAP_K, 0);
+  BOOST_REQUIRE(prompt_keys != nullptr);
+  const std::size_t width = prompt_keys->tensor.dims[1];
+  std::vector<std::vector<float>> keys;
+  for (std::size_t i = 0; i < 30; ++i) {
+    const auto at = prompt_keys->tensor.values.begin() + static_cast<std::ptrdiff_t>(i * width);
+    keys.emplace_back(at, at + static_cast<std::ptrdiff_t>(width));
+  }
+  succeed(context->kv_seq_remove(0, 4, 19));  // across a block's border
+  keys.erase(keys.begin() + 4, keys.begin() + 19);
+  BOOST_TEST((range_of(*context) == Range{0, 29}));
+  listen();
+  next(*context, ids[7], 30);
+  keys.push_back(record.only(LLORCH_TAP_K, 0)->tensor.values);
+  const auto* scores = record.only(LLORCH_TAP_SCORES, 0);
+  BOOST_REQUIRE(scores != nullptr);
+  const llorch::checkpoint::Tensor expected{
+      {scores->tensor.dims[0], 1, keys.size()},
+      scores_from(record.only(LLORCH_TAP_Q, 0)->tensor.values, keys, scores->tensor.dims[0])};
+  BOOST_TEST(matches(scores->tensor, expected, 1e-4));
+
+  // Closing the hole renumbers the rows behind it and keeps their keys.
+  succeed(context->kv_seq_shift(0, 19, -1, -15));
+  BOOST_TEST((range_of(*context) == Range{0, 15}));
+  listen();
+  next(*context, ids[7], 16);
+  keys.push_back(record.only(LLORCH_TAP_K, 0)->tensor.values);
+  const auto* closed = record.only(LLORCH_TAP_SCORES, 0);
+  BOOST_REQUIRE(closed != nullptr);
+  BOOST_TEST(matches(closed->tensor,
+                     {{closed->tensor.dims[0], 1, keys.size()},
+                      scores_from(record.only(LLORCH_TAP_Q, 0)->tensor.values, keys, closed->tensor.dims[0])},
+                     1e-4));
+}
+
+BOOST_DATA_TEST_CASE(a_copy_continues_like_its_source_and_neither_sees_the_other, all_models()) {
+  ModelUnderTest& model = loaded(sample);
+  const auto ids = ids_for(model);
+  const Rows whole = all_rows(model, ids);
+  for (const std::int32_t prefix : {1, 15, 16, 17, 32, 36}) {
+    const auto context = model.context(3);
+    take(feed(*context, std::span(ids).first(static_cast<std::size_t>(prefix)), 0, Wanted::kNone));
+    take(feed(*context, some_ids(5, 211, 9), 0, Wanted::kNone, 1));  // to be dropped by the copy
+    succeed(context->kv_seq_copy(0, 1, 0, prefix));
+    BOOST_TEST((range_of(*context, 1) == Range{0, prefix - 1}));
+    // Both write at the same position, in the same shared block: each other tokens.
+    take(feed(*context, some_ids(3, 211, 5), prefix, Wanted::kNone, 1));
+    const auto rest = std::span(ids).subspan(static_cast<std::size_t>(prefix));
+    BOOST_TEST_CONTEXT("prefix " << prefix) {
+      BOOST_TEST(
+          same_bytes(take(feed(*context, rest, prefix, Wanted::kAll, 0)), Rows(whole.begin() + prefix, whole.end())));
+      succeed(context->kv_seq_remove(0, -1, -1));  // the source goes, the copy stays
+      succeed(context->kv_seq_remove(1, prefix, -1));
+      BOOST_TEST(
+          same_bytes(take(feed(*context, rest, prefix, Wanted::kAll, 1)), Rows(whole.begin() + prefix, whole.end())));
+    }
+  }
+}
+
+BOOST_DATA_TEST_CASE(a_copy_of_a_part_holds_that_part, all_models()) {
+  ModelUnderTest& model = loaded(sample);
+  const auto context = model.context(2);
+  take(feed(*context, ids_for(model), 0, Wanted::kNone));
+  succeed(context->kv_seq_copy(0, 1, 5, 20));
+  BOOST_TEST((range_of(*context, 1) == Range{5, 19}));
+  succeed(context->kv_seq_copy(0, 1, -1, -1));
+  BOOST_TEST((range_of(*context, 1) == Range{0, 36}));
+  succeed(context->kv_seq_copy(0, 1, 7, 7));  // an empty copy
+  BOOST_TEST(!range_of(*context, 1).has_value());
+}
+
+BOOST_DATA_TEST_CASE(a_shift_there_and_back_changes_no_byte, all_models()) {
+  ModelUnderTest& model = loaded(sample);
+  const auto ids = ids_for(model);
+  const auto context = model.context();
+  take(feed(*context, std::span(ids).first(30), 0, Wanted::kNone));
+  succeed(context->kv_seq_shift(0, 10, -1, 3));
+  BOOST_TEST((range_of(*context) == Range{0, 32}));
+  succeed(context->kv_seq_shift(0, 13, -1, -3));
+  BOOST_TEST((range_of(*context) == Range{0, 29}));
+  const Rows whole = all_rows(model, ids);
+  BOOST_TEST(same_bytes(take(feed(*context, std::span(ids).subspan(30), 30, Wanted::kAll)),
+                        Rows(whole.begin() + 30, whole.end())));
+}
+
+BOOST_DATA_TEST_CASE(an_impossible_shift_or_copy_is_refused_and_changes_nothing, all_models()) {
+  ModelUnderTest& model = loaded(sample);
+  const auto context = model.context(2);
+  take(feed(*context, ids_for(model), 0, Wanted::kNone));
+  const Snapshot before = Snapshot::of(*context);
+  check_refused(context->kv_seq_shift(0, 10, 20, -1), ErrorCode::kInvalidArgument);  // onto position 9
+  check_refused(context->kv_seq_shift(0, 10, 20, 1), ErrorCode::kInvalidArgument);   // onto position 20
+  check_refused(context->kv_seq_shift(0, 10, 20, 30), ErrorCode::kInvalidArgument);  // past others
+  check_refused(context->kv_seq_shift(0, -1, -1, -1), ErrorCode::kInvalidArgument);  // below 0
+  check_refused(context->kv_seq_shift(0, -1, -1, static_cast<std::int32_t>(model.info().max_positions)),
+                ErrorCode::kInvalidArgument);  // beyond the context
+  check_refused(context->kv_seq_shift(0, -1, -1, 2147483647), ErrorCode::kInvalidArgument);
+  check_refused(context->kv_seq_copy(0, 0, -1, -1), ErrorCode::kInvalidArgument);
+  for (const std::int32_t seq : {-1, 2, 2147483647, -2147483647 - 1}) {
+    check_refused(context->kv_seq_copy(0, seq, -1, -1), ErrorCode::kInvalidArgument);
+    check_refused(context->kv_seq_copy(seq, 0, -1, -1), ErrorCode::kInvalidArgument);
+    check_refused(context->kv_seq_remove(seq, -1, -1), ErrorCode::kInvalidArgument);
+    check_refused(context->kv_seq_shift(seq, -1, -1, 0), ErrorCode::kInvalidArgument);
+    check_refused(context->kv_seq_range(seq), ErrorCode::kInvalidArgument);
+    check_refused(context->kv_seq_save(seq), ErrorCode::kInvalidArgument);
+    check_refused(context->kv_seq_load(seq, before.state), ErrorCode::kInvalidArgument);
+  }
+  BOOST_TEST((Snapshot::of(*context) == before));
+}
+
+BOOST_DATA_TEST_CASE(a_loaded_state_continues_with_the_same_bytes_in_any_sequence_of_any_context, all_models()) {
+  ModelUnderTest& model = loaded(sample);
+  const auto ids = ids_for(model);
+  const Rows whole = all_rows(model, ids);
+  for (const std::int32_t prefix : {1, 16, 30, 36}) {
+    const auto first = model.context();
+    take(feed(*first, std::span(ids).first(static_cast<std::size_t>(prefix)), 0, Wanted::kNone));
+    const auto state = take(first->kv_seq_save(0));
+    const auto second = model.context(3, 2);
+    take(feed(*second, some_ids(20, 211, 4), 0, Wanted::kNone, 2));  // replaced by the state
+    succeed(second->kv_seq_load(2, state));
+    BOOST_TEST((range_of(*second, 2) == Range{0, prefix - 1}));
+    const auto rest = std::span(ids).subspan(static_cast<std::size_t>(prefix));
+    BOOST_TEST_CONTEXT("prefix " << prefix) {
+      BOOST_TEST(
+          same_bytes(take(feed(*second, rest, prefix, Wanted::kAll, 2)), Rows(whole.begin() + prefix, whole.end())));
+    }
+  }
+}
+
+BOOST_DATA_TEST_CASE(an_empty_sequence_can_be_saved_and_loaded, all_models()) {
+  ModelUnderTest& model = loaded(sample);
+  const auto context = model.context(2);
+  const auto state = take(context->kv_seq_save(0));
+  take(feed(*context, ids_for(model), 0, Wanted::kNone, 1));
+  succeed(context->kv_seq_load(1, state));
+  BOOST_TEST(!range_of(*context, 1).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_state_cut_short_anywhere_is_refused_and_changes_nothing) {
+  ModelUnderTest& model = loaded(kTestedModels.front());
+  const auto context = model.context();
+  take(feed(*context, ids_for(model, 3), 0, Wanted::kNone));
+  const auto state = take(context->kv_seq_save(0));
+  take(feed(*context, ids_for(model, 5), 3, Wanted::kNone));
+  const Snapshot before = Snapshot::of(*context);
+  for (std::size_t size = 0; size < state.size(); size += size < 256 ? 1 : 97) {
+    check_refused(context->kv_seq_load(0, std::span(state).first(size)), ErrorCode::kInvalidArgument);
+  }
+  BOOST_TEST((Snapshot::of(*context) == before));
+}
+
+BOOST_AUTO_TEST_CASE(a_state_with_any_damaged_byte_is_refused_and_changes_nothing) {
+  ModelUnderTest& model = loaded(kTestedModels.front());
+  const auto context = model.context();
+  take(feed(*context, ids_for(model, 3), 0, Wanted::kNone));
+  const auto state = take(context->kv_seq_save(0));
+  take(feed(*context, ids_for(model, 5), 3, Wanted::kNone));
+  const Snapshot before = Snapshot::of(*context);
+  for (std::size_t i = 0; i < state.size(); i += i < 256 ? 1 : 61) {
+    for (const unsigned bit : {0U, 7U}) {
+      auto damaged = state;
+      damaged[i] ^= std::byte{static_cast<unsigned char>(1U << bit)};
+      const auto loaded_state = context->kv_seq_load(0, damaged);
+      // A length that grew by damage may also ask for more room than there is.
+      BOOST_REQUIRE_MESSAGE(!loaded_state, "accepted with bit " << bit << " of byte " << i << " flipped");
+      BOOST_TEST((loaded_state.error().code == ErrorCode::kInvalidArgument ||
+                  loaded_state.error().code == ErrorCode::kResourceExhausted),
+                 "byte " << i << ": " << loaded_state.error().message);
+    }
+  }
+  BOOST_TEST((Snapshot::of(*context) == before));
+}
+
+BOOST_AUTO_TEST_CASE(a_state_of_another_model_is_refused) {
+  const auto state = [](const TestedModel& from) {
+    const auto context = loaded(from).context();
+    take(feed(*context, some_ids(5, 211), 0, Wanted::kNone));
+    return take(context->kv_seq_save(0));
+  };
+  const auto context = loaded(kTestedModels[0]).context();
+  check_refused(context->kv_seq_load(0, state(kTestedModels[1])), ErrorCode::kInvalidArgument);  // other heads
+  check_refused(context->kv_seq_load(0, state(kTestedModels[4])), ErrorCode::kInvalidArgument);  // other everything
+  BOOST_TEST(!range_of(*context).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_full_cache_refuses_and_keeps_everything) {
+  ModelUnderTest& model = loaded(kTestedModels.front());
+  llorch::plugin::ContextParams params;
+  params.max_tokens = 32;
+  params.max_seqs = 2;
+  params.max_batch_tokens = 40;
+  params.max_output_rows = 40;
+  const auto context = take(model.model().create_context(params));
+  const auto ids = ids_for(model, 39);
+  take(feed(*context, std::span(ids).first(17), 0, Wanted::kNone, 0));
+  const auto long_state = take(context->kv_seq_save(0));
+  const Snapshot first = Snapshot::of(*context, 0);
+  check_refused(feed(*context, std::span(ids).first(17), 0, Wanted::kLast, 1), ErrorCode::kResourceExhausted);
+  check_refused(feed(*context, std::span(ids).subspan(17), 17, Wanted::kLast, 0), ErrorCode::kResourceExhausted);
+  check_refused(context->kv_seq_load(1, long_state), ErrorCode::kResourceExhausted);
+  BOOST_TEST((Snapshot::of(*context, 0) == first));
+  BOOST_TEST(!range_of(*context, 1).has_value());
+  // A copy shares its source's blocks and fits; writing to it needs a block of its own and does not.
+  succeed(context->kv_seq_copy(0, 1, -1, -1));
+  const Snapshot copy = Snapshot::of(*context, 1);
+  check_refused(feed(*context, std::span(ids).first(1), 17, Wanted::kLast, 1), ErrorCode::kResourceExhausted);
+  BOOST_TEST((Snapshot::of(*context, 1) == copy));
+  // Room again: everything continues.
+  succeed(context->kv_seq_remove(1, -1, -1));
+  const Rows rows = take(feed(*context, std::span(ids).subspan(17, 15), 17, Wanted::kLast, 0));
+  BOOST_TEST(same_bytes(rows, {all_rows(model, std::span(ids).first(32)).back()}));
+}
+
+BOOST_DATA_TEST_CASE(a_forward_cancelled_at_any_tensor_leaves_the_cache_as_it_was, all_models()) {
+  ModelUnderTest& model = loaded(sample);
+  const auto ids = ids_for(model, 20);
+  const Rows whole = all_rows(model, ids);
+  const auto context = model.context();
+  take(feed(*context, std::span(ids).first(10), 0, Wanted::kNone));
+  const Snapshot before = Snapshot::of(*context);
+  int allowed = 0;
+  for (;; ++allowed) {
+    int seen = 0;
+    succeed(context->set_tap(model.info().taps, 0, 100, [&](const llorch_tap_event&) { return seen++ < allowed; }));
+    const auto rows = feed(*context, std::span(ids).subspan(10), 10, Wanted::kAll);
+    if (rows) break;
+    check_refused(rows, ErrorCode::kCancelled);
+    BOOST_REQUIRE_MESSAGE(Snapshot::of(*context) == before,
+                          "changed by a cancellation after " << allowed << " tensors");
+  }
+  BOOST_TEST(allowed > 10);
+  succeed(context->set_tap(0, 0, 0, nullptr));
+  succeed(context->kv_seq_remove(0, 10, -1));
+  const Rows rows = take(feed(*context, std::span(ids).subspan(10), 10, Wanted::kAll));
+  BOOST_TEST(same_bytes(rows, Rows(whole.begin() + 10, whole.end())));
+}
+
+BOOST_DATA_TEST_CASE(a_forward_cancelled_by_the_host_leaves_the_cache_as_it_was, all_models()) {
+  ModelUnderTest& model = loaded(sample);
+  const auto ids = ids_for(model, 20);
+  const auto context = model.context();
+  take(feed(*context, std::span(ids).first(10), 0, Wanted::kNone));
+  const Snapshot before = Snapshot::of(*context);
+  context->set_cancelled(true);
+  check_refused(feed(*context, std::span(ids).subspan(10), 10, Wanted::kAll), ErrorCode::kCancelled);
+  context->set_cancelled(false);
+  BOOST_TEST((Snapshot::of(*context) == before));
+  BOOST_TEST(feed(*context, std::span(ids).subspan(10), 10, Wanted::kAll).has_value());
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,47 @@
+// Rung 8: all blocks, final norm, head tied to the token embedding.
+#include "tested_models.hpp"
+
+namespace utf = boost::unit_test;
+using namespace llorch::gpt2_cpu::testing;  // NOLINT(google-build-using-namespace)
+
+BOOST_AUTO_TEST_SUITE(checkpoint_08_logits,
+                      *utf::depends_on("checkpoint_07_block") * utf::description("all logits match at 1e-3"))
+
+BOOST_DATA_TEST_CASE(logits_of_every_row, all_models()) {
+  ModelUnderTest& model = loaded(sample);
+  for (const auto& c : model.reference().cases) {
+    BOOST_REQUIRE(c.logits.has_value());
+    const auto expected = take(llorch::checkpoint::read_npy(*c.logits));
+    const Rows rows = all_rows(model, c.prompt_ids);
+    llorch::checkpoint::Tensor actual{expected.dims, {}};
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+      const auto& wanted = c.logits_rows;
+      if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), row) == wanted.end()) continue;
+      actual.values.insert(actual.values.end(), rows[row].begin(), rows[row].end());
+    }
+    BOOST_TEST_CONTEXT("case " << c.name) {
+      BOOST_REQUIRE_EQUAL(actual.values.size(), expected.values.size());
+      BOOST_TEST(matches(actual, expected, 1e-3));
+    }
+  }
+}
+
+BOOST_DATA_TEST_CASE(the_tap_shows_what_forward_returns, all_models()) {
+  ModelUnderTest& model = loaded(sample);
+  const auto& c = model.reference().cases.front();
+  const auto* event = model.taps(c).only(LLORCH_TAP_LOGITS, -1);
+  BOOST_REQUIRE(event != nullptr);
+  std::vector<float> returned;
+  for (const auto& row : all_rows(model, c.prompt_ids))
+    returned.insert(returned.end(), row.begin(), row.end());
+  BOOST_TEST(same_bytes(std::span(event->tensor.values), std::span(returned)));
+}
+
+BOOST_AUTO_TEST_CASE(the_same_weights_from_a_gguf_file_give_the_same_bytes) {
+  ModelUnderTest& safetensors = loaded(kTestedModels.front());
+  ModelUnderTest gguf("gpt2_cpu", "tests/fixtures/gpt2_random.gguf", kTestedModels.front().reference);
+  const auto& ids = safetensors.reference_case("full").prompt_ids;
+  BOOST_TEST(same_bytes(all_rows(gguf, ids), all_rows(safetensors, ids)));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
