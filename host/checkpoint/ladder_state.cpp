@@ -42,8 +42,8 @@ class KvSteps {
     const std::string expected = fmt::format("0..{}", ids_.size() - 1);
     rung_.findings.push_back(
         property("positions held after prefill", *range == expected, fmt::format("{}, expected {}", *range, expected)));
-    for (const auto step : {&KvSteps::chunks, &KvSteps::remove_and_replay, &KvSteps::copy, &KvSteps::save_and_load,
-                            &KvSteps::interleave, &KvSteps::threads}) {
+    for (const auto step : {&KvSteps::chunks, &KvSteps::remove_and_replay, &KvSteps::copy, &KvSteps::shift,
+                            &KvSteps::save_and_load, &KvSteps::interleave, &KvSteps::threads}) {
       if (auto done = (this->*step)(); !done) return done;
     }
     return forget(context_, climb_);
@@ -96,6 +96,33 @@ class KvSteps {
     if (!rows) return rows.error();
     rows->push_back(source->back());
     rung_.findings.push_back(same_bytes(subject, *rows, {whole_.back(), whole_.back()}));
+    return {};
+  }
+
+  /// There and back. Rotary keys are rounded by each rotation, so only the positions must be exact for them; what a row
+  /// computes then is held to the tolerance of the logits.
+  Result<void> shift() {
+    const std::string subject = "shifted there and back";
+    if (!climb_.has(LLORCH_CAP_KV_SHIFT) || ids_.size() < 2 || ids_.size() >= climb_.info.max_positions) {
+      return skip(subject);
+    }
+    if (auto rows = fresh(std::span(ids_).first(ids_.size() - 1), Wanted::kNone); !rows) return rows.error();
+    if (auto shifted = context_.kv_seq_shift(0, -1, -1, 1); !shifted) return shifted;
+    const auto range = range_text(context_, 0);
+    if (!range) return range.error();
+    const std::string expected = fmt::format("1..{}", ids_.size() - 1);
+    rung_.findings.push_back(property("positions held after a shift by 1", *range == expected,
+                                      fmt::format("{}, expected {}", *range, expected)));
+    if (auto shifted = context_.kv_seq_shift(0, -1, -1, -1); !shifted) return shifted;
+    const auto rows =
+        feed(context_, std::span(ids_).last(1), static_cast<std::int32_t>(ids_.size() - 1), Wanted::kLast);
+    if (!rows) return rows.error();
+    Finding finding = same_bytes(subject, *rows, last_row());
+    const bool rotary = ((climb_.info.taps >> LLORCH_TAP_K_ROTATED) & 1U) != 0;
+    if (rotary && finding.verdict == Verdict::kNo && finding.max_error <= climb_.tolerances.logits) {
+      finding = {subject, finding.max_error, climb_.tolerances.logits, Verdict::kYes, {}};
+    }
+    rung_.findings.push_back(std::move(finding));
     return {};
   }
 

@@ -89,6 +89,8 @@ Result<Info> ask_who(const std::filesystem::path& path, decltype(&llorch_plugin_
   info.build = bounded(raw.build, sizeof raw.build);
   info.abi_min = raw.abi_min;
   info.abi_max = raw.abi_max;
+  info.caps = raw.caps;
+  info.architectures = bounded(raw.architectures, sizeof raw.architectures);
   info.path = path;
   if (info.id.empty()) {
     return make_error(ErrorCode::kUnsupported, fmt::format("{}: llorch_plugin_query gave an empty id", who));

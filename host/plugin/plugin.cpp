@@ -75,6 +75,26 @@ struct MemorySink {
 
 }  // namespace
 
+std::vector<std::string> capability_names(std::uint64_t caps) {
+  constexpr std::pair<std::uint64_t, const char*> kNames[] = {{LLORCH_CAP_MULTI_SEQ, "multi_seq"},
+                                                              {LLORCH_CAP_MIXED_BATCH, "mixed_batch"},
+                                                              {LLORCH_CAP_KV_PARTIAL_REMOVE, "kv_partial_remove"},
+                                                              {LLORCH_CAP_KV_SHIFT, "kv_shift"},
+                                                              {LLORCH_CAP_KV_COPY_SHARES, "kv_copy_shares"},
+                                                              {LLORCH_CAP_KV_SAVE, "kv_save"},
+                                                              {LLORCH_CAP_SOURCE_NOT_RETAINED, "source_not_retained"},
+                                                              {LLORCH_CAP_BATCH_INVARIANT, "batch_invariant"}};
+  std::vector<std::string> out;
+  for (const auto& [bit, name] : kNames) {
+    if ((caps & bit) != 0) out.emplace_back(name);
+    caps &= ~bit;
+  }
+  for (unsigned bit = 0; bit < 64; ++bit) {
+    if (((caps >> bit) & 1U) != 0) out.push_back(fmt::format("bit {}", bit));
+  }
+  return out;
+}
+
 Result<Info> Plugin::query(const std::filesystem::path& path) {
   auto library = load_library(path);
   if (!library) return library.error();

@@ -24,6 +24,8 @@ class Context;
 struct Info {
   std::string id, version, build;
   std::uint32_t abi_min = 0, abi_max = 0;
+  std::uint64_t caps = 0;     ///< LLORCH_CAP_* of all its models
+  std::string architectures;  ///< comma-separated; empty: it does not say
   std::filesystem::path path;
 };
 
@@ -102,6 +104,9 @@ class Context {
   /// [any-thread] Polled by the plugin inside forward(); stays set until cleared.
   virtual void set_cancelled(bool cancelled) noexcept = 0;
 };
+
+/// "multi_seq", "kv_save", ...: the names of LLORCH_CAP_* bits, for listings; an unknown bit is "bit 17".
+[[nodiscard]] std::vector<std::string> capability_names(std::uint64_t caps);
 
 /// Directories searched for `<name>.so`: --plugin-dir, then <executable>/../lib/llorch/plugins (multiarch lib dirs
 /// too).

@@ -273,6 +273,9 @@ class BagOfWords {
  public:
   using Model = ::Model;
   using Context = ::Context;
+  static constexpr std::uint64_t kCapabilities =
+      LLORCH_CAP_MULTI_SEQ | LLORCH_CAP_MIXED_BATCH | LLORCH_CAP_KV_PARTIAL_REMOVE | LLORCH_CAP_KV_SHIFT |
+      LLORCH_CAP_KV_SAVE | LLORCH_CAP_SOURCE_NOT_RETAINED | LLORCH_CAP_BATCH_INVARIANT;
   explicit BagOfWords(llorch::abi::Host host) : host_(host) {}
 
   static std::optional<llorch_device> device(std::uint32_t index) {
@@ -290,8 +293,7 @@ class BagOfWords {
     info.vocab_size = config.vocab_size;
     info.n_layers = 1;
     info.max_positions = config.max_positions;
-    info.caps = LLORCH_CAP_MULTI_SEQ | LLORCH_CAP_MIXED_BATCH | LLORCH_CAP_KV_PARTIAL_REMOVE | LLORCH_CAP_KV_SHIFT |
-                LLORCH_CAP_KV_SAVE | LLORCH_CAP_SOURCE_NOT_RETAINED | LLORCH_CAP_BATCH_INVARIANT;
+    info.caps = kCapabilities;
     info.taps = kTaps;
     info.kv_block_tokens = 1;
     return info;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <thread>
 
 #include "cpu/kernels/select.hpp"
@@ -20,6 +21,10 @@ class Plugin {
  public:
   using Model = gpt2_cpu::Model;
   using Context = gpt2_cpu::Context;
+  static constexpr std::string_view kArchitectures = "gpt2";
+  static constexpr std::uint64_t kCapabilities =
+      LLORCH_CAP_MULTI_SEQ | LLORCH_CAP_MIXED_BATCH | LLORCH_CAP_KV_PARTIAL_REMOVE | LLORCH_CAP_KV_SHIFT |
+      LLORCH_CAP_KV_COPY_SHARES | LLORCH_CAP_KV_SAVE | LLORCH_CAP_SOURCE_NOT_RETAINED | LLORCH_CAP_BATCH_INVARIANT;
 
   /// UNSUPPORTED when LLORCH_CPU_ISA names an instruction set that this machine lacks.
   explicit Plugin(abi::Host host) : host_(host), kernels_(cpu::select_kernels(cpu::forced_instruction_set())) {}
@@ -40,9 +45,7 @@ class Plugin {
     info.vocab_size = static_cast<std::uint32_t>(config.n_vocab);
     info.n_layers = static_cast<std::uint32_t>(config.n_layers);
     info.max_positions = static_cast<std::uint32_t>(config.n_positions);
-    info.caps = LLORCH_CAP_MULTI_SEQ | LLORCH_CAP_MIXED_BATCH | LLORCH_CAP_KV_PARTIAL_REMOVE | LLORCH_CAP_KV_SHIFT |
-                LLORCH_CAP_KV_COPY_SHARES | LLORCH_CAP_KV_SAVE | LLORCH_CAP_SOURCE_NOT_RETAINED |
-                LLORCH_CAP_BATCH_INVARIANT;
+    info.caps = kCapabilities;
     info.taps = kTaps;
     info.kv_block_tokens = static_cast<std::uint32_t>(cpu::kKvBlock);
     return info;

@@ -398,6 +398,8 @@ typedef struct llorch_plugin_api {
 typedef struct llorch_plugin_info {
   uint32_t struct_size, abi_min, abi_max, reserved; /* the ABI versions it speaks, inclusive */
   char id[64], version[32], build[128];             /* "gpt2_cpu"; "1.2.0"; compiler, features, revision: free text */
+  uint64_t caps;                                    /* LLORCH_CAP_* that every model of this plugin has; for listings */
+  char architectures[128]; /* values of general.architecture it runs, comma-separated; empty: it looks at tensors */
 } llorch_plugin_info;
 
 /* [any-thread] Who are you? No side effects, no threads, no devices touched. */
@@ -542,7 +544,9 @@ LLORCH_PIN_AT(llorch_plugin_info, abi_max, 8);
 LLORCH_PIN_AT(llorch_plugin_info, reserved, 12);
 LLORCH_PIN_AT(llorch_plugin_info, id, 16);
 LLORCH_PIN_AT(llorch_plugin_info, version, 80);
-LLORCH_PIN_END(llorch_plugin_info, build, 240);
+LLORCH_PIN_AT(llorch_plugin_info, build, 112);
+LLORCH_PIN_AT(llorch_plugin_info, caps, 240);
+LLORCH_PIN_END(llorch_plugin_info, architectures, 376);
 #undef LLORCH_PIN_END
 #undef LLORCH_PIN_AT
 #endif

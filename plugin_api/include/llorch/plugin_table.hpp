@@ -278,15 +278,20 @@ class Table {
   }
 };
 
-/// The bodies of the two exported functions.
-inline llorch_status answer_query(llorch_plugin_info* out, std::string_view id, std::string_view version,
-                                  std::string_view build) noexcept {
+/// The bodies of the two exported functions. A Plugin may say more about itself:
+///   static constexpr std::uint64_t kCapabilities        LLORCH_CAP_* that all its models have
+///   static constexpr std::string_view kArchitectures    values of general.architecture, comma-separated
+template <class Plugin>
+llorch_status answer_query(llorch_plugin_info* out, std::string_view id, std::string_view version,
+                           std::string_view build) noexcept {
   return guard(nullptr, [&] {
     llorch_plugin_info info{};
     info.abi_min = info.abi_max = LLORCH_ABI_VERSION;
     put_text(info.id, id);
     put_text(info.version, version);
     put_text(info.build, build);
+    if constexpr (requires { Plugin::kCapabilities; }) info.caps = Plugin::kCapabilities;
+    if constexpr (requires { Plugin::kArchitectures; }) put_text(info.architectures, Plugin::kArchitectures);
     give(out, info);
   });
 }
@@ -309,7 +314,7 @@ llorch_status open_plugin(std::uint32_t abi, const llorch_host_api* host, llorch
 /// Defines the two exported symbols. Once per plugin, outside every namespace.
 #define LLORCH_DEFINE_PLUGIN(plugin_class, id, version, build)                                                  \
   extern "C" LLORCH_EXPORT llorch_status llorch_plugin_query(llorch_plugin_info* out) {                         \
-    return ::llorch::abi::answer_query(out, id, version, build);                                                \
+    return ::llorch::abi::answer_query<plugin_class>(out, id, version, build);                                  \
   }                                                                                                             \
   extern "C" LLORCH_EXPORT llorch_status llorch_plugin_open(uint32_t abi, const llorch_host_api* host,          \
                                                             llorch_plugin** out, const llorch_plugin_api** api, \

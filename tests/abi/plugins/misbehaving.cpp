@@ -91,7 +91,7 @@ struct GrownTable {
 }  // namespace
 
 extern "C" LLORCH_EXPORT llorch_status llorch_plugin_query(llorch_plugin_info* out) {
-  return llorch::abi::answer_query(out, "misbehaving", "0.0.1", "test");
+  return llorch::abi::answer_query<BagOfWords>(out, "misbehaving", "0.0.1", "test");
 }
 
 extern "C" LLORCH_EXPORT llorch_status llorch_plugin_open(uint32_t abi, const llorch_host_api* host,
