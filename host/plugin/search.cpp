@@ -2,6 +2,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <memory>
 #include <set>
 #include <string>
 #include <system_error>
@@ -28,6 +29,14 @@ Result<void> check_inside(const fs::path& directory, const fs::path& file) {
   if (mismatch == real_directory.end()) return {};
   return make_error(ErrorCode::kUnsupported, fmt::format("{}: refused: it leads to {}, outside the plugin directory {}",
                                                          file.string(), real_file.string(), directory.string()));
+}
+
+Result<std::shared_ptr<Plugin>> load_for(const fs::path& path, const llorch_source& source) {
+  auto loaded = Plugin::load(path);
+  if (!loaded) return loaded;
+  const auto probed = (*loaded)->probe(source);
+  if (!probed) return make_error(probed.error().code, fmt::format("{}: {}", path.string(), probed.error().message));
+  return loaded;
 }
 
 }  // namespace
@@ -83,6 +92,27 @@ std::vector<fs::path> list_plugins(const fs::path& extra) {
   std::sort(out.begin(), out.end(),
             [](const fs::path& a, const fs::path& b) { return a.filename().string() < b.filename().string(); });
   return out;
+}
+
+Result<std::shared_ptr<Plugin>> choose_plugin(const std::string& name, const fs::path& extra,
+                                              const llorch_source& source) {
+  if (!name.empty()) {
+    const auto path = find_plugin(name, extra);
+    if (!path) return path.error();
+    return load_for(*path, source);
+  }
+  std::string refusals;
+  for (const fs::path& path : list_plugins(extra)) {
+    auto candidate = load_for(path, source);
+    if (candidate) return candidate;
+    refusals += (refusals.empty() ? "" : "; ") + candidate.error().message;
+  }
+  if (refusals.empty()) {
+    for (const fs::path& directory : search_directories(extra)) {
+      refusals += (refusals.empty() ? "none is installed in " : ", ") + directory.string();
+    }
+  }
+  return make_error(ErrorCode::kUnsupported, fmt::format("no plugin can run this model: {}", refusals));
 }
 
 }  // namespace llorch::plugin

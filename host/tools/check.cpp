@@ -12,11 +12,9 @@
 
 #include "checkpoint/known_facts.hpp"
 #include "checkpoint/ladder.hpp"
-#include "config/config.hpp"
 #include "model_file/model_file.hpp"
 #include "plugin/plugin.hpp"
 #include "tokenizer/tokenizer.hpp"
-#include "tools/load_model.hpp"
 
 namespace llorch::tools {
 namespace {
@@ -91,10 +89,7 @@ Result<bool> check(const CheckOptions& options, std::ostream& out) {
   }
   const auto file = model_file::ModelFile::open(options.model);
   if (!file) return file.error();
-  config::Config config;
-  config.plugin = options.plugin;
-  config.plugin_dir = options.plugin_dir.string();
-  const auto plugin = choose_plugin(config, **file);
+  const auto plugin = plugin::choose_plugin(options.plugin, options.plugin_dir, (*file)->source());
   if (!plugin) return plugin.error();
   const auto model = (*plugin)->create_model((*file)->source());
   if (!model) return model.error();

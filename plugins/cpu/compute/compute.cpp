@@ -25,8 +25,8 @@ Compute::Compute(const KernelTable& kernels, int n_threads, std::int64_t max_row
       panels_(count(n_threads, kPanelFloats, "weight panels"), "weight panels") {}
 
 std::uint64_t Compute::scratch_bytes(int n_threads, std::int64_t max_rows, std::int64_t max_cols) {
-  return sizeof(float) *
-         (count(max_rows, max_cols, "activation tiles") + count(n_threads, kPanelFloats, "weight panels"));
+  return FloatBuffer::bytes_for(count(max_rows, max_cols, "activation tiles"), "activation tiles") +
+         FloatBuffer::bytes_for(count(n_threads, kPanelFloats, "weight panels"), "weight panels");
 }
 
 void Compute::layer_norm(const Rows& x, const NormView& norm, float eps, const Rows& y) {

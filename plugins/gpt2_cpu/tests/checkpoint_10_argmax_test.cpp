@@ -14,7 +14,7 @@ BOOST_DATA_TEST_CASE(greedy_ids_are_those_of_the_reference, all_models()) {
   for (const auto& c : model.reference().cases) {
     if (c.greedy_ids.empty()) continue;
     BOOST_TEST_CONTEXT("case " << c.name) {
-      const auto ids = take(decode_greedily(*model.context(), c.prompt_ids, c.greedy_ids.size()));
+      const auto ids = take(llorch::checkpoint::decode_greedily(*model.context(), c.prompt_ids, c.greedy_ids.size()));
       BOOST_TEST(ids == c.greedy_ids, boost::test_tools::per_element());
     }
   }

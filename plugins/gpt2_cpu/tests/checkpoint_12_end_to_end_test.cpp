@@ -16,7 +16,7 @@ BOOST_AUTO_TEST_CASE(the_trained_model_writes_the_text_of_the_reference_twice) {
     const auto prompt = tokenizer->encode(*c.prompt);
     BOOST_TEST(prompt == c.prompt_ids, boost::test_tools::per_element());
     for (int run = 0; run < 2; ++run) {
-      const auto ids = take(decode_greedily(*model.context(), prompt, c.greedy_ids.size()));
+      const auto ids = take(llorch::checkpoint::decode_greedily(*model.context(), prompt, c.greedy_ids.size()));
       BOOST_TEST(tokenizer->decode(ids) == *c.greedy_text,
                  "case " << c.name << ", run " << run << ": " << tokenizer->decode(ids));
     }
