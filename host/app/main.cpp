@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "app/serve.hpp"
+#include "tools/check.hpp"
 #include "tools/command.hpp"
 #include "tools/complete.hpp"
 #include "tools/inspect.hpp"
+#include "tools/plugins.hpp"
 #include "tools/tokenize.hpp"
 
 namespace {
@@ -45,7 +47,9 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   llorch::app::add_serve(app, exit_code, LLORCH_VERSION);
   llorch::tools::add_complete(app, exit_code);
+  llorch::tools::add_check(app, exit_code);
   llorch::tools::add_inspect(app, exit_code);
+  llorch::tools::add_plugins(app, exit_code);
   llorch::tools::add_tokenize(app, exit_code);
 
   std::vector<std::string> arguments = with_default_subcommand(argc, argv, app);

@@ -25,7 +25,7 @@ using checkpoint::LadderResult;
 using checkpoint::Rung;
 using checkpoint::Verdict;
 
-constexpr std::string_view kRow = "{:<5} {:<22} {:<42} {:>10}  {:>9}  {}\n";
+constexpr std::string_view kRow = "{:<5} {:<22} {:<49} {:>10}  {:>9}  {}\n";
 
 std::string number(double value) {
   return std::isfinite(value) ? fmt::format("{:.2e}", value) : std::string("-");

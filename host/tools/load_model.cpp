@@ -7,41 +7,16 @@
 #include <utility>
 
 namespace llorch::tools {
-namespace {
-
-Result<std::shared_ptr<plugin::Plugin>> load_and_probe(const std::filesystem::path& path,
-                                                       const model_file::ModelFile& file) {
-  Result<std::shared_ptr<plugin::Plugin>> loaded = plugin::Plugin::load(path);
-  if (loaded.has_error()) return loaded;
-  const Result<llorch_model_info> probed = loaded.value()->probe(file.source());
-  if (probed.has_error()) return make_error(probed.error().code, path.string() + ": " + probed.error().message);
-  return loaded;
-}
-
-}  // namespace
-
 Result<std::shared_ptr<plugin::Plugin>> choose_plugin(const config::Config& config, const model_file::ModelFile& file) {
-  if (!config.plugin.empty()) {
-    const Result<std::filesystem::path> path = plugin::find_plugin(config.plugin, config.plugin_dir);
-    if (path.has_error()) return path.error();
-    return load_and_probe(*path, file);
+  auto chosen = plugin::choose_plugin(config.plugin, config.plugin_dir, file.source());
+  if (chosen.has_error()) {
+    return make_error(chosen.error().code, fmt::format("{}: {}", file.path().string(), chosen.error().message));
   }
-  std::string refusals;
-  for (const std::filesystem::path& path : plugin::list_plugins(config.plugin_dir)) {
-    Result<std::shared_ptr<plugin::Plugin>> candidate = load_and_probe(path, file);
-    if (candidate.has_value()) {
-      spdlog::info("plugin {} chosen for {}: the first installed one that can run it", candidate.value()->info().id,
-                   file.path().string());
-      return candidate;
-    }
-    refusals += (refusals.empty() ? "" : "; ") + candidate.error().message;
+  if (config.plugin.empty()) {
+    spdlog::info("plugin {} chosen for {}: the first installed one that can run it", (*chosen)->info().id,
+                 file.path().string());
   }
-  if (refusals.empty()) {
-    for (const std::filesystem::path& directory : plugin::search_directories(config.plugin_dir)) {
-      refusals += (refusals.empty() ? "none found in " : ", ") + directory.string();
-    }
-  }
-  return make_error(ErrorCode::kUnsupported, fmt::format("no plugin can run {}: {}", file.path().string(), refusals));
+  return chosen;
 }
 
 Result<LoadedModel> load_model(const config::Config& config) {
