@@ -4,12 +4,13 @@
 #include <boost/test/unit_test.hpp>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace llorch::tokenizer {
 namespace {
 
-const std::string kReplacement = "\xEF\xBF\xBD";
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 std::string decode_pieces(const std::vector<std::string>& pieces) {
   IncrementalDecoder decoder;
