@@ -9,7 +9,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
-const std::string kSmuggled = post("/smuggled", "");
+const std::string smuggled_request = post("/smuggled", "");
 
 ServerOptions short_deadlines() {
   ServerOptions options;
@@ -26,34 +26,36 @@ BOOST_AUTO_TEST_SUITE(http_hostile)
 BOOST_AUTO_TEST_CASE(a_request_smuggled_behind_ambiguous_framing_never_runs) {
   HttpServer server;
   const std::string head = "POST /echo HTTP/1.1\r\nHost: h\r\n";
-  const std::string length = "Content-Length: " + std::to_string(kSmuggled.size()) + "\r\n";
+  const std::string length = "Content-Length: " + std::to_string(smuggled_request.size()) + "\r\n";
   struct Row {
     const char* what;
     std::string bytes;
     unsigned status;
   };
   const Row table[] = {
-      {"length, coding", head + length + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + kSmuggled, 400},
-      {"coding, length", head + "Transfer-Encoding: chunked\r\n" + length + "\r\n0\r\n\r\n" + kSmuggled, 400},
-      {"coding not ending in chunked", head + "Transfer-Encoding: gzip\r\n\r\n" + kSmuggled, 400},
-      {"unknown coding", head + "Transfer-Encoding: xchunked\r\n\r\n" + kSmuggled, 400},
-      {"gzip, chunked", head + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n" + kSmuggled, 501},
-      {"coding on HTTP/1.0", "POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + kSmuggled, 400},
-      {"two lengths", head + "Content-Length: 0\r\n" + length + "\r\n" + kSmuggled, 400},
-      {"a list of lengths", head + "Content-Length: 0, 0\r\n\r\n" + kSmuggled, 400},
-      {"folded coding", head + "Content-Length: 0\r\nX: y\r\n Transfer-Encoding: chunked\r\n\r\n" + kSmuggled, 400},
-      {"no host", "POST /echo HTTP/1.1\r\nContent-Length: 0\r\n\r\n" + kSmuggled, 400},
-      {"two hosts", head + "Host: i\r\nContent-Length: 0\r\n\r\n" + kSmuggled, 400},
-      {"bare LF", "POST /echo HTTP/1.1\nHost: h\nContent-Length: 0\n\n" + kSmuggled, 400},
-      {"bare CR", head + "X: a\rb\r\nContent-Length: 0\r\n\r\n" + kSmuggled, 400},
-      {"NUL", head + "X: a" + std::string(1, '\0') + "\r\nContent-Length: 0\r\n\r\n" + kSmuggled, 400},
-      {"space before the colon", head + "Content-Length : 0\r\n\r\n" + kSmuggled, 400},
-      {"another version", "POST /echo HTTP/2.0\r\nHost: h\r\n\r\n" + kSmuggled, 505},
-      {"broken chunk", head + "Transfer-Encoding: chunked\r\n\r\n5\r\nhelloX\r\n0\r\n\r\n" + kSmuggled, 400},
-      {"refused body", head + "Expect: something\r\n" + length + "\r\n" + kSmuggled, 417},
-      {"body of an unknown path", "POST /none HTTP/1.1\r\nHost: h\r\n" + length + "\r\n" + kSmuggled, 404},
-      {"body of a wrong method", "POST /health HTTP/1.1\r\nHost: h\r\n" + length + "\r\n" + kSmuggled, 405},
-      {"body of OPTIONS", "OPTIONS /echo HTTP/1.1\r\nHost: h\r\n" + length + "\r\n" + kSmuggled, 204},
+      {"length, coding", head + length + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + smuggled_request, 400},
+      {"coding, length", head + "Transfer-Encoding: chunked\r\n" + length + "\r\n0\r\n\r\n" + smuggled_request, 400},
+      {"coding not ending in chunked", head + "Transfer-Encoding: gzip\r\n\r\n" + smuggled_request, 400},
+      {"unknown coding", head + "Transfer-Encoding: xchunked\r\n\r\n" + smuggled_request, 400},
+      {"gzip, chunked", head + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n" + smuggled_request, 501},
+      {"coding on HTTP/1.0", "POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + smuggled_request,
+       400},
+      {"two lengths", head + "Content-Length: 0\r\n" + length + "\r\n" + smuggled_request, 400},
+      {"a list of lengths", head + "Content-Length: 0, 0\r\n\r\n" + smuggled_request, 400},
+      {"folded coding", head + "Content-Length: 0\r\nX: y\r\n Transfer-Encoding: chunked\r\n\r\n" + smuggled_request,
+       400},
+      {"no host", "POST /echo HTTP/1.1\r\nContent-Length: 0\r\n\r\n" + smuggled_request, 400},
+      {"two hosts", head + "Host: i\r\nContent-Length: 0\r\n\r\n" + smuggled_request, 400},
+      {"bare LF", "POST /echo HTTP/1.1\nHost: h\nContent-Length: 0\n\n" + smuggled_request, 400},
+      {"bare CR", head + "X: a\rb\r\nContent-Length: 0\r\n\r\n" + smuggled_request, 400},
+      {"NUL", head + "X: a" + std::string(1, '\0') + "\r\nContent-Length: 0\r\n\r\n" + smuggled_request, 400},
+      {"space before the colon", head + "Content-Length : 0\r\n\r\n" + smuggled_request, 400},
+      {"another version", "POST /echo HTTP/2.0\r\nHost: h\r\n\r\n" + smuggled_request, 505},
+      {"broken chunk", head + "Transfer-Encoding: chunked\r\n\r\n5\r\nhelloX\r\n0\r\n\r\n" + smuggled_request, 400},
+      {"refused body", head + "Expect: something\r\n" + length + "\r\n" + smuggled_request, 417},
+      {"body of an unknown path", "POST /none HTTP/1.1\r\nHost: h\r\n" + length + "\r\n" + smuggled_request, 404},
+      {"body of a wrong method", "POST /health HTTP/1.1\r\nHost: h\r\n" + length + "\r\n" + smuggled_request, 405},
+      {"body of OPTIONS", "OPTIONS /echo HTTP/1.1\r\nHost: h\r\n" + length + "\r\n" + smuggled_request, 204},
   };
   for (const Row& row : table) {
     RawHttpClient client(server.port());
@@ -64,14 +66,16 @@ BOOST_AUTO_TEST_CASE(a_request_smuggled_behind_ambiguous_framing_never_runs) {
   }
   BOOST_TEST(server.smuggled.value() == 0);
   RawHttpClient client(server.port());
-  BOOST_TEST(client.exchange(kSmuggled).status == 200, "the route itself works");
+  BOOST_TEST(client.exchange(smuggled_request).status == 200, "the route itself works");
 }
 
 BOOST_AUTO_TEST_CASE(a_body_that_looks_like_a_request_stays_a_body) {
   HttpServer server;
   RawHttpClient client(server.port());
-  BOOST_TEST(client.exchange(post("/echo", kSmuggled)).body == kSmuggled);
-  BOOST_TEST(client.exchange(get("/health", "Content-Length: " + std::to_string(kSmuggled.size()) + "\r\n") + kSmuggled)
+  BOOST_TEST(client.exchange(post("/echo", smuggled_request)).body == smuggled_request);
+  BOOST_TEST(client
+                 .exchange(get("/health", "Content-Length: " + std::to_string(smuggled_request.size()) + "\r\n") +
+                           smuggled_request)
                  .status == 200);
   BOOST_TEST(client.exchange(get("/health")).status == 200);
   BOOST_TEST(server.smuggled.value() == 0);
