@@ -134,7 +134,7 @@ std::int32_t LoadedContext::on_tensor(void* user, const llorch_tap_event* event)
 
 Result<void> LoadedContext::set_tap(std::uint64_t mask, std::int32_t layer_begin, std::int32_t layer_end, TapFn fn) {
   if (!fn) {
-    const auto removed =
+    auto removed =
         checked_call(id(), "set_tap", [&](llorch_error* error) { return api().set_tap(handle_, nullptr, error); });
     if (removed) tap_ = nullptr;
     return removed;
@@ -146,7 +146,7 @@ Result<void> LoadedContext::set_tap(std::uint64_t mask, std::int32_t layer_begin
   tap.layer_end = layer_end;
   tap.on_tensor = &LoadedContext::on_tensor;
   tap.user = this;
-  const auto set =
+  auto set =
       checked_call(id(), "set_tap", [&](llorch_error* error) { return api().set_tap(handle_, &tap, error); });
   if (set) tap_ = std::move(fn);
   return set;

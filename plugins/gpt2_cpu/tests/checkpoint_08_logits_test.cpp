@@ -7,6 +7,18 @@ using namespace llorch::gpt2_cpu::testing;  // NOLINT(google-build-using-namespa
 BOOST_AUTO_TEST_SUITE(checkpoint_08_logits,
                       *utf::depends_on("checkpoint_07_block") * utf::description("all logits match at 1e-3"))
 
+BOOST_DATA_TEST_CASE(every_tensor_of_the_later_blocks_at_its_own_tolerance, all_models()) {
+  check_tensors(loaded(sample), {LLORCH_TAP_ATTN_NORM, LLORCH_TAP_FFN_NORM}, Layers::kLater, 1e-5);
+  check_tensors(loaded(sample),
+                {LLORCH_TAP_Q, LLORCH_TAP_K, LLORCH_TAP_V, LLORCH_TAP_SCORES, LLORCH_TAP_ATTN_OUT, LLORCH_TAP_FFN_OUT,
+                 LLORCH_TAP_BLOCK_OUT},
+                Layers::kLater, 1e-4);
+}
+
+BOOST_DATA_TEST_CASE(final_norm, all_models()) {
+  check_tensors(loaded(sample), {LLORCH_TAP_FINAL_NORM}, Layers::kNone, 1e-5);
+}
+
 BOOST_DATA_TEST_CASE(logits_of_every_row, all_models()) {
   ModelUnderTest& model = loaded(sample);
   for (const auto& c : model.reference().cases) {
