@@ -182,16 +182,25 @@ BOOST_DATA_TEST_CASE(a_copy_continues_like_its_source_and_neither_sees_the_other
     take(feed(*context, some_ids(5, 211, 9), 0, Wanted::kNone, 1));  // to be dropped by the copy
     succeed(context->kv_seq_copy(0, 1, 0, prefix));
     BOOST_TEST((range_of(*context, 1) == Range{0, prefix - 1}));
-    // Both write at the same position, in the same shared block: each other tokens.
-    take(feed(*context, some_ids(3, 211, 5), prefix, Wanted::kNone, 1));
+    // Both write to the same positions, in what was one shared block, in turns; then each reads what it wrote.
     const auto rest = std::span(ids).subspan(static_cast<std::size_t>(prefix));
+    const std::size_t first = std::min<std::size_t>(rest.size(), 3);
+    auto other = std::vector(ids.begin(), ids.begin() + prefix);
+    for (const std::int32_t id : some_ids(4, 211, 5))
+      other.push_back(id);
+    const Rows other_whole = all_rows(model, other);
     BOOST_TEST_CONTEXT("prefix " << prefix) {
-      BOOST_TEST(
-          same_bytes(take(feed(*context, rest, prefix, Wanted::kAll, 0)), Rows(whole.begin() + prefix, whole.end())));
+      Rows rows = take(feed(*context, rest.first(first), prefix, Wanted::kAll, 0));
+      Rows other_rows =
+          take(feed(*context, std::span(other).subspan(static_cast<std::size_t>(prefix), 3), prefix, Wanted::kAll, 1));
+      for (auto& row :
+           take(feed(*context, rest.subspan(first), prefix + static_cast<std::int32_t>(first), Wanted::kAll, 0))) {
+        rows.push_back(std::move(row));
+      }
+      BOOST_TEST(same_bytes(rows, Rows(whole.begin() + prefix, whole.end())));
       succeed(context->kv_seq_remove(0, -1, -1));  // the source goes, the copy stays
-      succeed(context->kv_seq_remove(1, prefix, -1));
-      BOOST_TEST(
-          same_bytes(take(feed(*context, rest, prefix, Wanted::kAll, 1)), Rows(whole.begin() + prefix, whole.end())));
+      other_rows.push_back(next(*context, other.back(), prefix + 3, 1).back());
+      BOOST_TEST(same_bytes(other_rows, Rows(other_whole.begin() + prefix, other_whole.end())));
     }
   }
 }
