@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/serve.hpp"
+#include "tools/bench.hpp"
 #include "tools/check.hpp"
 #include "tools/command.hpp"
 #include "tools/complete.hpp"
@@ -46,6 +47,7 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "llorch-host " LLORCH_VERSION);
   app.require_subcommand(1);
   llorch::app::add_serve(app, exit_code, LLORCH_VERSION);
+  llorch::tools::add_bench(app, exit_code);
   llorch::tools::add_complete(app, exit_code);
   llorch::tools::add_check(app, exit_code);
   llorch::tools::add_inspect(app, exit_code);
