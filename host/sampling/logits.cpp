@@ -11,44 +11,53 @@
 namespace llorch::sampling {
 namespace {
 
-/// Largest value; lanes let the compiler vectorise, and the maximum does not depend on the order.
-float largest(std::span<const float> logits) {
+/// What one pass over the logits tells.
+struct Scan {
+  float largest = -std::numeric_limits<float>::infinity();
+  bool bad = false;  ///< NaN or +inf among them
+};
+
+/// Lanes let the compiler vectorise; neither answer depends on the order.
+Scan scan(std::span<const float> logits) {
   constexpr std::size_t kLanes = 16;
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
   float best[kLanes];
-  std::fill(std::begin(best), std::end(best), -std::numeric_limits<float>::infinity());
+  std::uint32_t bad[kLanes] = {};
+  std::fill(std::begin(best), std::end(best), -kInfinity);
+  const auto look = [&](float x, std::size_t lane) {
+    best[lane] = x > best[lane] ? x : best[lane];
+    bad[lane] |= x < kInfinity ? 0U : 1U;  // NaN compares false with everything
+  };
   std::size_t i = 0;
   for (; i + kLanes <= logits.size(); i += kLanes) {
-    for (std::size_t j = 0; j < kLanes; ++j) {
-      best[j] = logits[i + j] > best[j] ? logits[i + j] : best[j];
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      look(logits[i + lane], lane);
     }
   }
   for (; i < logits.size(); ++i) {
-    best[0] = std::max(best[0], logits[i]);
+    look(logits[i], 0);
   }
-  return *std::max_element(std::begin(best), std::end(best));
+  return {*std::max_element(std::begin(best), std::end(best)),
+          std::any_of(std::begin(bad), std::end(bad), [](std::uint32_t b) { return b != 0; })};
 }
 
 }  // namespace
 
 std::int32_t argmax(std::span<const float> logits) {
-  const float best = largest(logits);
+  const float best = scan(logits).largest;
   return static_cast<std::int32_t>(std::find(logits.begin(), logits.end(), best) - logits.begin());
 }
 
 Result<void> check_logits(std::span<const float> logits) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  // One pass without branches; the culprit is looked up only when there is one. !(x < inf) is true for NaN and +inf.
-  unsigned bad = 0;
-  for (const float x : logits) {
-    bad |= static_cast<unsigned>(!(x < kInfinity));
-  }
-  if (bad != 0) {
+  const Scan seen = scan(logits);
+  if (seen.bad) {
     const auto it = std::find_if(logits.begin(), logits.end(), [](float x) { return !(x < kInfinity); });
     return make_error(ErrorCode::kInternal,
                       fmt::format("logits: expected finite numbers or -inf, found {} for token {}",
                                   std::isnan(*it) ? "NaN" : "+inf", it - logits.begin()));
   }
-  if (logits.empty() || largest(logits) == -kInfinity) {
+  if (seen.largest == -kInfinity) {
     return make_error(
         ErrorCode::kInternal,
         fmt::format("logits: expected at least one finite number, found -inf for all {} tokens", logits.size()));
@@ -57,7 +66,7 @@ Result<void> check_logits(std::span<const float> logits) {
 }
 
 Logprobs compute_logprobs(std::span<const float> logits, std::int32_t chosen, std::uint32_t top) {
-  const double max = largest(logits);
+  const double max = scan(logits).largest;
   // Sums of blocks in a fixed order; the block's weights stay in the first-level cache.
   double sum = 0;
   double weights[kSumBlock];
