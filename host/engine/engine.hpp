@@ -59,6 +59,8 @@ class Listener {
   virtual ~Listener() = default;
   virtual void on_started() {}
   /// Log-probabilities of prompt tokens 1..n-1 given what precedes them (only with prompt_logprobs).
+  /// By value, so that a listener can keep them.
+  // NOLINTNEXTLINE(performance-unnecessary-value-param)
   virtual void on_prompt_scored(std::vector<sampling::Logprobs> /*scores*/) {}
   virtual void on_token(TokenEvent event) = 0;
   virtual void on_finished(FinishEvent event) = 0;
