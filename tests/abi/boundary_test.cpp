@@ -19,10 +19,10 @@ using llorch::testing::MemorySource;
 
 namespace {
 
-const fs::path kMisbehaving = fs::path(LLORCH_BINARY_DIR) / "lib/llorch/test_plugins/misbehaving.so";
+const fs::path misbehaving_file = fs::path(LLORCH_BINARY_DIR) / "lib/llorch/test_plugins/misbehaving.so";
 
 std::shared_ptr<Plugin> misbehaving(const std::string& how) {
-  auto loaded = Plugin::load(kMisbehaving, {{"misbehave", how}});
+  auto loaded = Plugin::load(misbehaving_file, {{"misbehave", how}});
   BOOST_REQUIRE_MESSAGE(loaded, loaded.error().message);
   return *loaded;
 }
@@ -60,7 +60,7 @@ std::ostream& operator<<(std::ostream& out, const Expectation& e) {
   return out << e.how;
 }
 
-const std::vector<Expectation> kForwardExpectations = {
+const std::vector<Expectation> forward_expectations = {
     {"throw", ErrorCode::kInternal, "misbehaving: forward threw across the ABI: forward broke"},
     {"throw int", ErrorCode::kInternal, "misbehaving: forward threw across the ABI: an unknown exception"},
     {"guarded throw", ErrorCode::kInternal, "misbehaving: forward: forward broke inside the guard"},
@@ -78,7 +78,7 @@ const std::vector<Expectation> kForwardExpectations = {
 BOOST_AUTO_TEST_SUITE(boundary)
 
 BOOST_DATA_TEST_CASE_F(TinyModel, a_forward_that_fails_in_any_way_is_an_error_that_names_plugin_and_function,
-                       boost::unit_test::data::make(kForwardExpectations)) {
+                       boost::unit_test::data::make(forward_expectations)) {
   const auto opened = context(misbehaving(sample.how));
   const auto result = forward_one(*opened);
   BOOST_REQUIRE(!result);

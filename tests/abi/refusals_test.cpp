@@ -14,14 +14,13 @@
 #include "support/temporary_directory.hpp"
 
 namespace fs = std::filesystem;
-using llorch::ErrorCode;
 using llorch::plugin::Plugin;
 using llorch::testing::TemporaryDirectory;
 
 namespace {
 
-const fs::path kTestPlugins = fs::path(LLORCH_BINARY_DIR) / "lib/llorch/test_plugins";
-const fs::path kTemplate = fs::path(LLORCH_BINARY_DIR) / "lib/llorch/examples/bag_of_words.so";
+const fs::path test_plugins = fs::path(LLORCH_BINARY_DIR) / "lib/llorch/test_plugins";
+const fs::path template_plugin = fs::path(LLORCH_BINARY_DIR) / "lib/llorch/examples/bag_of_words.so";
 
 /// Loading must fail, and the message must name the file and hold every one of `parts`.
 void check_refused(const fs::path& file, std::initializer_list<std::string_view> parts) {
@@ -57,11 +56,11 @@ constexpr std::uint16_t kOtherMachine =
 #if defined(__aarch64__)
     EM_X86_64;
 constexpr std::uint16_t kThisMachine = EM_AARCH64;
-const char* const kOtherName = "x86-64";
+const char* const other_name = "x86-64";
 #else
     EM_AARCH64;
 constexpr std::uint16_t kThisMachine = EM_X86_64;
-const char* const kOtherName = "aarch64";
+const char* const other_name = "aarch64";
 #endif
 
 }  // namespace
@@ -86,7 +85,7 @@ BOOST_AUTO_TEST_CASE(an_empty_file_and_a_model_file_are_called_what_they_are) {
 BOOST_AUTO_TEST_CASE(a_shared_object_of_another_machine_names_both_machines) {
   const TemporaryDirectory dir;
   check_refused(dir.write("foreign.so", elf_header(kOtherMachine)),
-                {std::string("built for ") + kOtherName, "this host is"});
+                {std::string("built for ") + other_name, "this host is"});
   check_refused(dir.write("strange.so", elf_header(0x1234)), {"built for machine 0x1234"});
 }
 
@@ -102,7 +101,7 @@ BOOST_AUTO_TEST_CASE(an_object_file_is_not_a_shared_object) {
 
 BOOST_AUTO_TEST_CASE(a_truncated_object_is_refused_at_every_length) {
   const TemporaryDirectory dir;
-  const std::string whole = read(kTemplate);
+  const std::string whole = read(template_plugin);
   BOOST_REQUIRE_GT(whole.size(), 4096U);
   // Every length within the headers, then steps; the tail holds only tables that loading does not need.
   for (std::size_t size = 0; size < whole.size() * 3 / 4; size += size < 1024 ? 13 : 1009) {
@@ -122,7 +121,7 @@ BOOST_AUTO_TEST_CASE(a_directory_and_a_pipe_are_not_regular_files) {
 
 BOOST_AUTO_TEST_CASE(a_world_writable_file_is_refused_with_its_mode) {
   const TemporaryDirectory dir;
-  fs::copy_file(kTemplate, dir.path() / "open.so");
+  fs::copy_file(template_plugin, dir.path() / "open.so");
   fs::permissions(dir.path() / "open.so", fs::perms(0777));
   check_refused(dir.path() / "open.so", {"everyone may write", "0777"});
   fs::permissions(dir.path() / "open.so", fs::perms(0755));
@@ -131,15 +130,15 @@ BOOST_AUTO_TEST_CASE(a_world_writable_file_is_refused_with_its_mode) {
 
 BOOST_AUTO_TEST_CASE(a_file_in_a_world_writable_directory_is_refused) {
   const TemporaryDirectory dir;
-  fs::copy_file(kTemplate, dir.path() / "open.so");
+  fs::copy_file(template_plugin, dir.path() / "open.so");
   fs::permissions(dir.path(), fs::perms(0777));
   check_refused(dir.path() / "open.so", {"everyone may write its directory", "0777"});
 }
 
 BOOST_AUTO_TEST_CASE(a_missing_symbol_is_named_and_nothing_has_run) {
   ::unsetenv("LLORCH_TEST_PLUGIN_RAN");
-  check_refused(kTestPlugins / "variant_no_query.so", {"llorch_plugin_query", "missing"});
-  check_refused(kTestPlugins / "variant_no_open.so", {"llorch_plugin_open", "missing"});
+  check_refused(test_plugins / "variant_no_query.so", {"llorch_plugin_query", "missing"});
+  check_refused(test_plugins / "variant_no_open.so", {"llorch_plugin_open", "missing"});
   BOOST_TEST(std::getenv("LLORCH_TEST_PLUGIN_RAN") == nullptr);
 }
 
@@ -159,36 +158,36 @@ BOOST_AUTO_TEST_CASE(another_library_is_not_a_plugin) {
 }
 
 BOOST_AUTO_TEST_CASE(abi_versions_that_do_not_meet_are_both_named) {
-  check_refused(kTestPlugins / "variant_future_abi.so",
+  check_refused(test_plugins / "variant_future_abi.so",
                 {"from_the_future", "ABI versions 2 to 3", "this host speaks 1"});
-  check_refused(kTestPlugins / "variant_inverted_abi.so", {"ABI versions 3 to 1"});
+  check_refused(test_plugins / "variant_inverted_abi.so", {"ABI versions 3 to 1"});
 }
 
 BOOST_AUTO_TEST_CASE(a_query_that_fails_throws_or_says_nothing_is_refused) {
-  check_refused(kTestPlugins / "variant_query_throws.so", {"llorch_plugin_query threw", "query broke"});
-  check_refused(kTestPlugins / "variant_query_fails.so", {"DEVICE_ERROR"});
-  check_refused(kTestPlugins / "variant_empty_id.so", {"empty id"});
+  check_refused(test_plugins / "variant_query_throws.so", {"llorch_plugin_query threw", "query broke"});
+  check_refused(test_plugins / "variant_query_fails.so", {"DEVICE_ERROR"});
+  check_refused(test_plugins / "variant_empty_id.so", {"empty id"});
 }
 
 BOOST_AUTO_TEST_CASE(an_open_that_throws_or_gives_nothing_is_refused) {
-  check_refused(kTestPlugins / "variant_open_throws.so", {"llorch_plugin_open threw", "open broke"});
-  check_refused(kTestPlugins / "variant_open_throws_int.so", {"unknown exception"});
-  check_refused(kTestPlugins / "variant_open_gives_nothing.so", {"without a table"});
+  check_refused(test_plugins / "variant_open_throws.so", {"llorch_plugin_open threw", "open broke"});
+  check_refused(test_plugins / "variant_open_throws_int.so", {"unknown exception"});
+  check_refused(test_plugins / "variant_open_gives_nothing.so", {"without a table"});
 }
 
 BOOST_AUTO_TEST_CASE(a_table_that_lacks_functions_names_the_first) {
-  check_refused(kTestPlugins / "variant_empty_table.so", {"function close is missing"});
-  check_refused(kTestPlugins / "variant_other_table.so", {"not of ABI version 1"});
+  check_refused(test_plugins / "variant_empty_table.so", {"function close is missing"});
+  check_refused(test_plugins / "variant_other_table.so", {"not of ABI version 1"});
 }
 
 BOOST_AUTO_TEST_CASE(nothing_behind_the_end_of_a_short_table_is_read) {
   // The functions it has are poison: naming the first absent one proves that the poisoned tail was not taken for it.
-  check_refused(kTestPlugins / "variant_short_table.so", {"function forward is missing"});
+  check_refused(test_plugins / "variant_short_table.so", {"function forward is missing"});
 }
 
 BOOST_AUTO_TEST_CASE(a_refusal_leaves_the_host_able_to_load_the_next) {
-  BOOST_TEST(!Plugin::load(kTestPlugins / "variant_open_throws.so").has_value());
-  const auto good = Plugin::load(kTemplate);
+  BOOST_TEST(!Plugin::load(test_plugins / "variant_open_throws.so").has_value());
+  const auto good = Plugin::load(template_plugin);
   BOOST_REQUIRE_MESSAGE(good, good.error().message);
   BOOST_TEST((*good)->info().id == "bag_of_words");
 }

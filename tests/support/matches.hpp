@@ -2,9 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <boost/test/test_tools.hpp>
 #include <boost/test/tools/assertion_result.hpp>
-#include <cstring>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -47,7 +48,7 @@ inline boost::test_tools::assertion_result same_bytes(std::span<const float> act
     return result;
   }
   for (std::size_t i = 0; i < actual.size(); ++i) {
-    if (std::memcmp(&actual[i], &expected[i], sizeof(float)) == 0) continue;
+    if (std::bit_cast<std::uint32_t>(actual[i]) == std::bit_cast<std::uint32_t>(expected[i])) continue;
     result = false;
     result.message() << "element " << i << " of " << actual.size() << ": found " << actual[i] << ", expected "
                      << expected[i] << " (difference " << double{actual[i]} - double{expected[i]} << ")";

@@ -62,7 +62,7 @@ BOOST_AUTO_TEST_CASE(another_architecture_is_refused_by_name) {
 BOOST_AUTO_TEST_CASE(a_context_without_room_is_refused) {
   llorch::plugin::ContextParams params;
   params.max_tokens = 0;
-  const auto context = loaded(kTestedModels.front()).model().create_context(params);
+  const auto context = loaded(tested_models.front()).model().create_context(params);
   BOOST_REQUIRE(!context);
   BOOST_TEST((context.error().code == llorch::ErrorCode::kInvalidArgument));
   BOOST_TEST(context.error().message.find("max_tokens") != std::string::npos, context.error().message);

@@ -65,7 +65,7 @@ BOOST_DATA_TEST_CASE(the_same_step_between_two_positions_is_added_to_every_token
 }
 
 BOOST_AUTO_TEST_CASE(there_is_no_rotated_query_or_key_to_tap) {
-  ModelUnderTest& model = loaded(kTestedModels.front());
+  ModelUnderTest& model = loaded(tested_models.front());
   BOOST_TEST((model.info().taps & (1ULL << LLORCH_TAP_Q_ROTATED | 1ULL << LLORCH_TAP_K_ROTATED)) == 0U);
   const auto set = model.context()->set_tap(1ULL << LLORCH_TAP_Q_ROTATED, 0, 1, [](const auto&) { return true; });
   BOOST_REQUIRE(!set);

@@ -286,7 +286,7 @@ BOOST_DATA_TEST_CASE(an_empty_sequence_can_be_saved_and_loaded, all_models()) {
 }
 
 BOOST_AUTO_TEST_CASE(a_state_cut_short_anywhere_is_refused_and_changes_nothing) {
-  ModelUnderTest& model = loaded(kTestedModels.front());
+  ModelUnderTest& model = loaded(tested_models.front());
   const auto context = model.context();
   take(feed(*context, ids_for(model, 3), 0, Wanted::kNone));
   const auto state = take(context->kv_seq_save(0));
@@ -299,7 +299,7 @@ BOOST_AUTO_TEST_CASE(a_state_cut_short_anywhere_is_refused_and_changes_nothing) 
 }
 
 BOOST_AUTO_TEST_CASE(a_state_with_any_damaged_byte_is_refused_and_changes_nothing) {
-  ModelUnderTest& model = loaded(kTestedModels.front());
+  ModelUnderTest& model = loaded(tested_models.front());
   const auto context = model.context();
   take(feed(*context, ids_for(model, 3), 0, Wanted::kNone));
   const auto state = take(context->kv_seq_save(0));
@@ -326,14 +326,14 @@ BOOST_AUTO_TEST_CASE(a_state_of_another_model_is_refused) {
     take(feed(*context, some_ids(5, 211), 0, Wanted::kNone));
     return take(context->kv_seq_save(0));
   };
-  const auto context = loaded(kTestedModels[0]).context();
-  check_refused(context->kv_seq_load(0, state(kTestedModels[1])), ErrorCode::kInvalidArgument);  // other heads
-  check_refused(context->kv_seq_load(0, state(kTestedModels[4])), ErrorCode::kInvalidArgument);  // other everything
+  const auto context = loaded(tested_models[0]).context();
+  check_refused(context->kv_seq_load(0, state(tested_models[1])), ErrorCode::kInvalidArgument);  // other heads
+  check_refused(context->kv_seq_load(0, state(tested_models[4])), ErrorCode::kInvalidArgument);  // other everything
   BOOST_TEST(!range_of(*context).has_value());
 }
 
 BOOST_AUTO_TEST_CASE(a_full_cache_refuses_and_keeps_everything) {
-  ModelUnderTest& model = loaded(kTestedModels.front());
+  ModelUnderTest& model = loaded(tested_models.front());
   llorch::plugin::ContextParams params;
   params.max_tokens = 32;
   params.max_seqs = 2;

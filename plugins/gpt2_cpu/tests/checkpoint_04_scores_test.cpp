@@ -79,7 +79,7 @@ BOOST_DATA_TEST_CASE(a_chunk_sees_the_cached_positions_and_its_own_and_none_more
 }
 
 BOOST_AUTO_TEST_CASE(two_sequences_in_one_batch_give_one_event_each_with_their_own_rows) {
-  ModelUnderTest& model = loaded(kTestedModels.front());
+  ModelUnderTest& model = loaded(tested_models.front());
   const auto context = model.context(2);
   TapRecord record;
   succeed(context->set_tap(std::uint64_t{1} << LLORCH_TAP_SCORES, 0, 1, [&](const llorch_tap_event& event) {

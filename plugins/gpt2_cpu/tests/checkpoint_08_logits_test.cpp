@@ -50,8 +50,8 @@ BOOST_DATA_TEST_CASE(the_tap_shows_what_forward_returns, all_models()) {
 }
 
 BOOST_AUTO_TEST_CASE(the_same_weights_from_a_gguf_file_give_the_same_bytes) {
-  ModelUnderTest& safetensors = loaded(kTestedModels.front());
-  ModelUnderTest gguf("gpt2_cpu", "tests/fixtures/gpt2_random.gguf", kTestedModels.front().reference);
+  ModelUnderTest& safetensors = loaded(tested_models.front());
+  ModelUnderTest gguf("gpt2_cpu", "tests/fixtures/gpt2_random.gguf", tested_models.front().reference);
   const auto& ids = safetensors.reference_case("full").prompt_ids;
   BOOST_TEST(same_bytes(all_rows(gguf, ids), all_rows(safetensors, ids)));
 }

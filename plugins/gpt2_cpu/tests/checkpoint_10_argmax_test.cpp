@@ -21,7 +21,7 @@ BOOST_DATA_TEST_CASE(greedy_ids_are_those_of_the_reference, all_models()) {
 }
 
 BOOST_AUTO_TEST_CASE(the_trained_reference_has_at_least_64_steps) {
-  for (const auto& c : loaded(kTestedModels.back()).reference().cases)
+  for (const auto& c : loaded(tested_models.back()).reference().cases)
     BOOST_TEST(c.greedy_ids.size() >= 64U);
 }
 

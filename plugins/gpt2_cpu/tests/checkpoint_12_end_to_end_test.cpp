@@ -8,7 +8,7 @@ BOOST_AUTO_TEST_SUITE(checkpoint_12_end_to_end,
                       *utf::depends_on("checkpoint_11_softmax") * utf::description("text equals the reference"))
 
 BOOST_AUTO_TEST_CASE(the_trained_model_writes_the_text_of_the_reference_twice) {
-  ModelUnderTest& model = loaded(kTestedModels.back());
+  ModelUnderTest& model = loaded(tested_models.back());
   const auto tokenizer = take(llorch::tokenizer::load_tokenizer(model.file()));
   for (const auto& c : model.reference().cases) {
     BOOST_REQUIRE(c.prompt.has_value());

@@ -147,7 +147,7 @@ BOOST_DATA_TEST_CASE(a_broken_batch_is_refused_and_leaves_the_state_untouched, a
 }
 
 BOOST_AUTO_TEST_CASE(more_rows_than_the_context_was_made_for_are_refused) {
-  ModelUnderTest& model = loaded(kTestedModels.front());
+  ModelUnderTest& model = loaded(tested_models.front());
   llorch::plugin::ContextParams params;
   params.max_tokens = 40;
   params.max_batch_tokens = 4;
@@ -164,7 +164,7 @@ BOOST_AUTO_TEST_CASE(more_rows_than_the_context_was_made_for_are_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(an_empty_sequence_may_begin_at_any_position) {
-  ModelUnderTest& model = loaded(kTestedModels.front());
+  ModelUnderTest& model = loaded(tested_models.front());
   const auto context = model.context();
   take(feed(*context, some_ids(3, 211), 20, Wanted::kLast));
   BOOST_TEST((take(context->kv_seq_range(0)) == std::pair<std::int32_t, std::int32_t>{20, 22}));

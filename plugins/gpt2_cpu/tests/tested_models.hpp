@@ -36,7 +36,7 @@ inline std::ostream& operator<<(std::ostream& out, const TestedModel& model) {
 
 /// Random weights and awkward sizes (head_dim 20 and 12, FFN 151, 211 ids) in every weight type and both activations,
 /// and the trained model that ships with the project.
-inline const std::vector<TestedModel> kTestedModels = {
+inline const std::vector<TestedModel> tested_models = {
     {"random_f32", "tests/fixtures/gpt2_random", "tests/fixtures/gpt2_random/reference"},
     {"random_exact_gelu", "tests/fixtures/gpt2_random_gelu", "tests/fixtures/gpt2_random_gelu/reference"},
     {"random_f16", "tests/fixtures/gpt2_random_f16", "tests/fixtures/gpt2_random_f16/reference"},
@@ -44,7 +44,7 @@ inline const std::vector<TestedModel> kTestedModels = {
     {"trained", "models/tiny-gpt2", "tests/fixtures/tiny_gpt2_reference"},
 };
 inline auto all_models() {
-  return boost::unit_test::data::make(kTestedModels);
+  return boost::unit_test::data::make(tested_models);
 }
 
 /// Loaded on first use, then kept.

@@ -16,7 +16,6 @@ namespace fs = std::filesystem;
 using llorch::checkpoint::climb;
 using llorch::checkpoint::LadderResult;
 using llorch::checkpoint::Reference;
-using llorch::checkpoint::Subject;
 using llorch::checkpoint::Verdict;
 using llorch::testing::ModelUnderTest;
 using llorch::testing::take;
@@ -65,7 +64,7 @@ std::ostream& operator<<(std::ostream& out, const Tampering& t) {
   return out << t.file;
 }
 
-const std::vector<Tampering> kTamperings = {
+const std::vector<Tampering> tamperings = {
     {"short.0.attn_norm.npy", "1", "attn_norm, layer 0"},
     {"short.embed.npy", "1B", "embed"},
     {"short.0.q.npy", "2", "q, layer 0"},
@@ -105,7 +104,7 @@ BOOST_AUTO_TEST_CASE(the_trained_model_climbs_to_its_text) {
                          [](const auto& f) { return f.subject == "case short: text" && f.verdict == Verdict::kYes; }));
 }
 
-BOOST_DATA_TEST_CASE(a_difference_is_found_at_its_rung_and_named, boost::unit_test::data::make(kTamperings)) {
+BOOST_DATA_TEST_CASE(a_difference_is_found_at_its_rung_and_named, boost::unit_test::data::make(tamperings)) {
   const TamperedReference tampered(sample.file);
   const LadderResult result = climb_with(random_model(), tampered.dir.path());
   BOOST_TEST(!result.passed());

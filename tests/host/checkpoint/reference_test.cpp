@@ -49,7 +49,7 @@ std::ostream& operator<<(std::ostream& out, const BrokenFile& file) {
   return out << file.what;
 }
 
-const std::vector<BrokenFile> kBrokenTensors = {
+const std::vector<BrokenFile> broken_tensors = {
     {"another format", "GGUF....", "not a .npy file"},
     {"an empty file", "", "not a .npy file"},
     {"version 9", npy("<f4", "False", "(1,)", {1}, 9), "format version 9"},
@@ -61,7 +61,7 @@ const std::vector<BrokenFile> kBrokenTensors = {
     {"a product that wraps", npy("<f4", "False", "(4294967296, 4294967296)", {}), "more than 2^30"},
 };
 
-const std::vector<BrokenFile> kBrokenManifests = {
+const std::vector<BrokenFile> broken_manifests = {
     {"no JSON", "{", "manifest.json"},
     {"another format", R"({"format": 2, "cases": []})", "format 2, expected 1"},
     {"no cases", R"({"format": 1, "cases": []})", "no cases"},
@@ -94,7 +94,7 @@ BOOST_AUTO_TEST_CASE(a_scalar_and_a_vector_have_their_shapes) {
   BOOST_TEST(read_npy(dir.write("v.npy", npy("<f4", "False", "(5,)", {1, 2, 3, 4, 5})))->dims.size() == 1U);
 }
 
-BOOST_DATA_TEST_CASE(a_broken_tensor_file_is_named_with_the_reason, boost::unit_test::data::make(kBrokenTensors)) {
+BOOST_DATA_TEST_CASE(a_broken_tensor_file_is_named_with_the_reason, boost::unit_test::data::make(broken_tensors)) {
   const TemporaryDirectory dir;
   const auto tensor = read_npy(dir.write("broken.npy", sample.bytes));
   BOOST_REQUIRE(!tensor);
@@ -120,7 +120,7 @@ BOOST_AUTO_TEST_CASE(a_manifest_gives_its_cases_and_leaves_out_what_is_not_there
   BOOST_TEST(!found->find("b")->greedy_text.has_value());
 }
 
-BOOST_DATA_TEST_CASE(a_broken_manifest_is_named_with_the_reason, boost::unit_test::data::make(kBrokenManifests)) {
+BOOST_DATA_TEST_CASE(a_broken_manifest_is_named_with_the_reason, boost::unit_test::data::make(broken_manifests)) {
   const TemporaryDirectory dir;
   dir.write("manifest.json", sample.bytes);
   const auto found = Reference::read(dir.path());
