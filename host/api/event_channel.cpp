@@ -52,10 +52,7 @@ void EventChannel::push(ChannelEvent event, std::size_t bytes) {
   if (!wake && !overflow) return;
   boost::asio::post(timer_.get_executor(), [self = shared_from_this(), overflow] {
     self->timer_.cancel();
-    if (overflow) {
-      self->overflow_seen_ = true;
-      if (self->on_overflow) self->on_overflow();
-    }
+    if (overflow && self->on_overflow) self->on_overflow();
   });
 }
 
@@ -63,6 +60,8 @@ boost::asio::awaitable<std::vector<ChannelEvent>> EventChannel::take(MonotonicTi
   const auto take_all = [this] {
     const std::lock_guard lock(mutex_);
     bytes_ = 0;
+    // Seen together with the events that came before and after the gap, never later than the finish event.
+    overflow_seen_ = overflowed_;
     // Only an empty queue makes the reader wait: a push between here and the wait posts its wake-up behind it.
     reader_waits_ = events_.empty();
     return std::exchange(events_, {});

@@ -42,6 +42,7 @@ class EventChannel : public std::enable_shared_from_this<EventChannel> {
   boost::asio::awaitable<std::vector<ChannelEvent>> take(MonotonicTime until);
 
   std::function<void()> on_overflow;  ///< [io-thread]; set before the first event
+  /// Whether what take() gave so far lacks tokens. [io-thread]
   [[nodiscard]] bool overflowed() const { return overflow_seen_; }
 
  private:

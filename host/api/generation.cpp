@@ -28,7 +28,14 @@ Result<void> Generation::submit(std::vector<engine::Request> requests) {
     const auto choice = static_cast<std::uint32_t>(pairs.size());
     pairs.emplace_back(std::move(request), channel_->listener(choice));
   }
-  channel_->on_overflow = canceller();
+  // Weak: the engine keeps the channel alive through its listeners, so the channel must not keep the engine alive.
+  channel_->on_overflow = [backend = std::weak_ptr(backend_), ids = ids_] {
+    if (const auto live = backend.lock()) {
+      for (const std::string& id : *ids) {
+        live->engine->cancel(id);
+      }
+    }
+  };
   Result<void> queued = backend_->engine->submit(std::move(pairs));
   if (queued.has_error()) {
     const ErrorCode code = queued.error().code;

@@ -116,8 +116,9 @@ void EngineImpl::run() {
       tell_finished(s);
     }
     try {
+      // All are active before the first one starts: whatever throws, none is lost.
+      active_.insert(active_.end(), admitted.begin(), admitted.end());
       for (const SequencePtr& s : admitted) {
-        active_.push_back(s);
         start(s);
       }
       step();
@@ -125,6 +126,8 @@ void EngineImpl::run() {
       // Out of memory, or a defect of ours: those who run lose their request, the worker goes on.
       fail_active(make_error(ErrorCode::kInternal, fmt::format("engine: {}", e.what())));
     }
+    admitted.clear();
+    dropped.clear();
     reap();
   }
 }
@@ -160,8 +163,9 @@ void EngineImpl::start(const SequencePtr& sequence) {
     sequence->finish(StopReason::kError, make_error(ErrorCode::kUnavailable, "the model's device has failed"));
     return;
   }
-  // Scores need the logits of every prompt row, so all rows must be computed.
-  auto lease = slots_.acquire(sequence->request.prompt, !sequence->request.prompt_logprobs);
+  // Scores need the logits of every prompt row, so all rows must be computed; who asks for no token needs no prefix.
+  const Request& request = sequence->request;
+  auto lease = slots_.acquire(request.prompt, request.max_tokens > 0 && !request.prompt_logprobs);
   if (!lease) {
     sequence->finish(StopReason::kError, lease.error());
     lose_health("KV cache: " + lease.error().message);
@@ -173,6 +177,9 @@ void EngineImpl::start(const SequencePtr& sequence) {
 }
 
 void EngineImpl::reap() {
+  // Nothing here keeps a finished request, and through it its listener, alive until the next one comes.
+  ready_.clear();
+  batch_.clear();
   std::uint32_t held = 0;
   for (auto it = active_.begin(); it != active_.end();) {
     const SequencePtr s = *it;

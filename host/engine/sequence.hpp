@@ -31,7 +31,8 @@ class Sequence {
   std::uint32_t fed = 0;             ///< of `tokens`, how many are in the KV cache
 
   /// Tokens that the next steps must feed. One is decoding, more is prefill.
-  [[nodiscard]] std::uint32_t pending() const { return target() - fed; }
+  /// None when a reused prefix already holds all that was asked for.
+  [[nodiscard]] std::uint32_t pending() const { return target() > fed ? target() - fed : 0; }
   /// Whether the row that feeds tokens[index] must return logits.
   [[nodiscard]] bool wants_logits(std::uint32_t index) const;
   [[nodiscard]] bool scores_row(std::uint32_t index) const;

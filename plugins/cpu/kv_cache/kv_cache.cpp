@@ -138,16 +138,12 @@ std::int64_t KvCache::unshared_blocks(const Sequence& s) const {
 KvCache::Append::Append(KvCache& cache, const std::vector<KvRun>& runs) : cache_(cache) {
   undo_.reserve(runs.size());
   std::int64_t needed = 0;
-  std::vector<std::uint32_t> copied;  // shared last blocks: each copy leaves one sharer less
   for (const KvRun& run : runs) {
     const std::int64_t rows = cache.length(run.seq);
     needed += blocks_of(rows + run.n_rows) - blocks_of(rows);
     if (rows % kKvBlock == 0) continue;
     const std::uint32_t last = cache.at(run.seq).blocks.back();
-    if (cache.references_[last] - std::count(copied.begin(), copied.end(), last) > 1) {
-      ++needed;
-      copied.push_back(last);
-    }
+    if (cache.references_[last] > 1) ++needed;
   }
   cache.require_free(needed, 0);
   for (const KvRun& run : runs) {
@@ -159,6 +155,8 @@ KvCache::Append::Append(KvCache& cache, const std::vector<KvRun>& runs) : cache_
       undo.shared_block = s.blocks.back();
       cache.make_private(s, s.blocks.size() - 1);
       undo.replaced = s.blocks.back() != undo.shared_block;
+      // Held until commit(): another sharer in this batch must not come to own the block and write into it.
+      if (undo.replaced) ++cache.references_[undo.shared_block];
     }
     undo_.push_back(undo);
     for (std::int64_t i = 0; i < run.n_rows; ++i)
@@ -175,10 +173,16 @@ KvCache::Append::~Append() {
     cache_.truncate(s, undo->length);
     if (undo->replaced) {
       cache_.release_block(s.blocks.back());
-      s.blocks.back() = undo->shared_block;
-      ++cache_.references_[undo->shared_block];
+      s.blocks.back() = undo->shared_block;  // with the reference that the undo held
     }
   }
+}
+
+void KvCache::Append::commit() {
+  for (const Undo& undo : undo_) {
+    if (undo.replaced) cache_.release_block(undo.shared_block);
+  }
+  undo_.clear();
 }
 
 void KvCache::write(std::int64_t layer, std::int32_t seq, std::int64_t row, std::int64_t n_rows, const float* k,

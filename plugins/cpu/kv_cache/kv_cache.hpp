@@ -61,7 +61,7 @@ class KvCache {
     ~Append();
     Append(const Append&) = delete;
     Append& operator=(const Append&) = delete;
-    void commit() { undo_.clear(); }
+    void commit();
 
    private:
     struct Undo {

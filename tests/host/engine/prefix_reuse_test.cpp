@@ -125,6 +125,20 @@ BOOST_AUTO_TEST_CASE(a_prompt_to_be_scored_is_computed_whole) {
   BOOST_TEST(r->scores()->size() == request.prompt.size() - 1);
 }
 
+BOOST_AUTO_TEST_CASE(a_request_for_no_token_after_the_same_prompt_ends_without_computing_anything) {
+  Harness h;
+  h.start();
+  auto request = greedy(ids_of("nothing more than this prompt"), 3);
+  h.submit(request)->wait();
+  const auto calls = h.model->calls().size();
+  request.max_tokens = 0;
+  const auto r = h.submit(request);
+  const auto finish = r->wait();
+  BOOST_TEST((finish.reason == StopReason::kMaxTokens));
+  BOOST_TEST(finish.completion_tokens == 0U);
+  BOOST_TEST(h.model->calls().size() == calls);
+}
+
 BOOST_AUTO_TEST_CASE(what_is_kept_gives_way_when_the_cache_is_full) {
   Harness h;
   h.options.slots = 2;
