@@ -134,7 +134,7 @@ BOOST_AUTO_TEST_CASE(a_request_for_no_token_after_the_same_prompt_ends_without_c
   request.max_tokens = 0;
   const auto r = h.submit(request);
   const auto finish = r->wait();
-  BOOST_TEST((finish.reason == StopReason::kMaxTokens));
+  BOOST_TEST((finish.reason == llorch::engine::StopReason::kMaxTokens));
   BOOST_TEST(finish.completion_tokens == 0U);
   BOOST_TEST(h.model->calls().size() == calls);
 }
