@@ -146,8 +146,7 @@ Result<void> LoadedContext::set_tap(std::uint64_t mask, std::int32_t layer_begin
   tap.layer_end = layer_end;
   tap.on_tensor = &LoadedContext::on_tensor;
   tap.user = this;
-  auto set =
-      checked_call(id(), "set_tap", [&](llorch_error* error) { return api().set_tap(handle_, &tap, error); });
+  auto set = checked_call(id(), "set_tap", [&](llorch_error* error) { return api().set_tap(handle_, &tap, error); });
   if (set) tap_ = std::move(fn);
   return set;
 }
