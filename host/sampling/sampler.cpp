@@ -6,13 +6,21 @@
 #include <utility>
 
 #include "sampling/numerics.hpp"
+#include "sampling/rows.hpp"
 
 namespace llorch::sampling {
 namespace {
 
 constexpr float kGreedyBelow = 1e-6F;
 constexpr float kSmallestRepetitionPenalty = 1e-6F;  // 0 is allowed on the wire and must not divide
-constexpr std::size_t kFirstNucleusGuess = 64;
+
+bool is_usable(const RowScan& scan) {
+  return scan.sound && scan.largest != -std::numeric_limits<float>::infinity();
+}
+
+std::int32_t first_of(std::span<const float> logits, float value) {
+  return static_cast<std::int32_t>(std::find(logits.begin(), logits.end(), value) - logits.begin());
+}
 
 bool by_token(const Candidate& a, const Candidate& b) {
   return a.token < b.token;
@@ -101,73 +109,54 @@ Result<std::int32_t> Sampler::sample(std::span<const float> logits) {
     return make_error(ErrorCode::kInternal, "logits: expected " + std::to_string(vocab_size_) + " numbers, found " +
                                                 std::to_string(logits.size()));
   }
-  if (auto ok = check_logits(logits); !ok) return ok.error();
+  RowScan scan = scan_row(logits);
+  if (!is_usable(scan)) return check_logits(logits).error();
   if (edits_logits()) {
     edited_.assign(logits.begin(), logits.end());
     edit_logits(edited_);
     logits = edited_;
+    scan = scan_row(logits);
   }
-  const std::int32_t token = params_.temperature < kGreedyBelow ? argmax(logits) : draw(logits);
+  const std::int32_t token =
+      params_.temperature < kGreedyBelow ? first_of(logits, scan.largest) : draw(logits, scan.largest);
   accept(token);
   return token;
 }
 
-std::int32_t Sampler::draw(std::span<const float> logits) {
-  const double max = logits[static_cast<std::size_t>(argmax(logits))];
+std::int32_t Sampler::draw(std::span<const float> logits, float largest) {
   const double inverse_temperature = 1.0 / static_cast<double>(params_.temperature);
-  const auto weight = [&](float logit) {
-    return exp_nonpositive((static_cast<double>(logit) - max) * inverse_temperature);
-  };
-  const auto weigh_candidates = [&] {
-    weights_.resize(candidates_.size());
-    for (std::size_t i = 0; i < candidates_.size(); ++i) {
-      weights_[i] = weight(candidates_[i].logit);
-    }
-  };
 
-  // Top-k.
+  // Top-k. From here on `survivors` are the logits in order of ids; without top-k their index is the id.
   bool truncated = params_.top_k > 0 && params_.top_k < logits.size();
+  std::span<const float> survivors = logits;
   if (truncated) {
-    select_best(logits, params_.top_k, candidates_);
-    std::sort(candidates_.begin(), candidates_.end(), by_token);
-    weigh_candidates();
-  } else {
-    weights_.resize(logits.size());
-    for (std::size_t i = 0; i < logits.size(); ++i) {
-      weights_[i] = weight(logits[i]);
+    select_best(logits, params_.top_k, ranked_);
+    std::sort(ranked_.begin(), ranked_.end(), by_token);
+    tokens_.clear();
+    kept_.clear();
+    for (const Candidate& candidate : ranked_) {
+      tokens_.push_back(candidate.token);
+      kept_.push_back(candidate.logit);
     }
+    survivors = kept_;
   }
+  weights_.resize(survivors.size());
+  weigh_row(survivors, largest, inverse_temperature, weights_.data());
 
-  // Top-p: the shortest prefix of the ranking that holds top_p of the weight, the token that crosses it included. Only
-  // as much of the ranking is made as the prefix needs.
+  // Top-p: the shortest prefix of the ranking that holds top_p of the weight, the token that crosses it included.
   if (params_.top_p < 1.0F) {
-    const double target = static_cast<double>(params_.top_p) * ordered_sum(weights_);
-    const std::size_t n = weights_.size();
-    std::size_t kept = 0;
-    for (std::size_t guess = std::min(kFirstNucleusGuess, n); kept == 0; guess = std::min(guess * 8, n)) {
-      if (truncated) {
-        ranked_ = candidates_;
-        std::nth_element(ranked_.begin(), ranked_.begin() + static_cast<std::ptrdiff_t>(guess - 1), ranked_.end(),
-                         ranks_before);
-        ranked_.resize(guess);
-      } else {
-        select_best(logits, guess, ranked_);
-      }
-      std::sort(ranked_.begin(), ranked_.end(), ranks_before);
-      double sum = 0;
-      for (std::size_t i = 0; i < guess && kept == 0; ++i) {
-        sum += weight(ranked_[i].logit);
-        if (sum >= target) kept = i + 1;
-      }
-      if (guess == n && kept == 0) kept = n;  // the two orders of addition differ by a rounding error
+    const NucleusEnd end =
+        nucleus_.end(survivors, weights_, static_cast<double>(params_.top_p) * ordered_sum(weights_));
+    if (!truncated) tokens_.resize(survivors.size());
+    std::size_t n = 0;
+    for (std::size_t i = 0; i < survivors.size(); ++i) {
+      if (!end.holds(survivors[i], i)) continue;
+      tokens_[n] = truncated ? tokens_[i] : static_cast<std::int32_t>(i);
+      weights_[n++] = weights_[i];
     }
-    if (kept < n) {
-      ranked_.resize(kept);
-      candidates_.swap(ranked_);
-      std::sort(candidates_.begin(), candidates_.end(), by_token);
-      weigh_candidates();
-      truncated = true;
-    }
+    tokens_.resize(n);
+    weights_.resize(n);
+    truncated = true;
   }
 
   // Min-p: relative to the most probable token, whose weight is exactly 1.
@@ -180,7 +169,7 @@ std::int32_t Sampler::draw(std::span<const float> logits) {
 
   const double uniform = static_cast<double>(random_() >> 11) * 0x1p-53;
   const std::size_t i = pick(weights_, uniform * ordered_sum(weights_));
-  return truncated ? candidates_[i].token : static_cast<std::int32_t>(i);
+  return truncated ? tokens_[i] : static_cast<std::int32_t>(i);
 }
 
 }  // namespace llorch::sampling

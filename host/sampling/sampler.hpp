@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "sampling/nucleus.hpp"
 #include "sampling/params.hpp"
 #include "sampling/selection.hpp"
 
@@ -51,7 +52,7 @@ class Sampler {
  private:
   [[nodiscard]] bool edits_logits() const { return penalises_ || !params_.logit_bias.empty(); }
   void edit_logits(std::span<float> logits) const;
-  [[nodiscard]] std::int32_t draw(std::span<const float> logits);
+  [[nodiscard]] std::int32_t draw(std::span<const float> logits, float largest);
   void accept(std::int32_t token);
 
   Params params_;
@@ -62,9 +63,11 @@ class Sampler {
   std::vector<std::uint32_t> generated_count_;  ///< (vocab) empty without penalties
   std::vector<std::int32_t> seen_tokens_;       ///< ids with seen_ set, each once
   std::vector<float> edited_;                   ///< (vocab) logits after bias and penalties
-  std::vector<Candidate> candidates_;  ///< survivors, ascending ids; unused while all of the vocabulary survives
-  std::vector<Candidate> ranked_;      ///< scratch of the selections
-  std::vector<double> weights_;        ///< exp((logit - max) / temperature) of each survivor; 0 is removed
+  std::vector<std::int32_t> tokens_;  ///< survivors, ascending ids; unused while all of the vocabulary survives
+  std::vector<float> kept_;           ///< logits of what top-k left, in order of ids
+  std::vector<Candidate> ranked_;     ///< scratch of top-k
+  Nucleus nucleus_;
+  std::vector<double> weights_;  ///< exp((logit - max) / temperature) of each survivor; 0 is removed
 };
 
 }  // namespace llorch::sampling
