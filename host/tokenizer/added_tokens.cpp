@@ -115,22 +115,39 @@ AddedTokens::~AddedTokens() = default;
 AddedTokens::AddedTokens(AddedTokens&&) noexcept = default;
 AddedTokens& AddedTokens::operator=(AddedTokens&&) noexcept = default;
 
-std::vector<Segment> AddedTokens::split(std::string_view text, bool parse_special) const {
+// Which special tokens are parsed. Offsets count from the beginning of the whole text.
+struct AddedTokens::Rules {
+  const char* origin;
+  bool parse_special;
+  std::span<const TextRange> literal;
+
+  [[nodiscard]] bool parses_special(std::string_view found) const {
+    if (!parse_special) return false;
+    const auto begin = static_cast<std::size_t>(found.data() - origin);
+    const auto range = std::upper_bound(literal.begin(), literal.end(), begin,
+                                        [](std::size_t at, const TextRange& candidate) { return at < candidate.end; });
+    return range == literal.end() || range->begin >= begin + found.size();
+  }
+};
+
+std::vector<Segment> AddedTokens::split(std::string_view text, bool parse_special,
+                                        std::span<const TextRange> literal) const {
+  const Rules rules{text.data(), parse_special, literal};
   std::vector<Segment> first;
-  split_with(*raw_, text, parse_special, first);
+  split_with(*raw_, text, rules, first);
   if (normalized_->empty()) return first;
   std::vector<Segment> second;
   for (const Segment& segment : first) {
     if (segment.token) {
       second.push_back(segment);
     } else {
-      split_with(*normalized_, segment.text, parse_special, second);
+      split_with(*normalized_, segment.text, rules, second);
     }
   }
   return second;
 }
 
-void AddedTokens::split_with(const Trie& trie, std::string_view text, bool parse_special,
+void AddedTokens::split_with(const Trie& trie, std::string_view text, const Rules& rules,
                              std::vector<Segment>& out) const {
   std::size_t done = 0;  // everything before it is in `out`
   const auto push_text = [&](std::size_t end) {
@@ -150,7 +167,7 @@ void AddedTokens::split_with(const Trie& trie, std::string_view text, bool parse
     std::size_t begin = at;
     std::size_t end = at + token.content.size();
     at = end;
-    if (token.special && !parse_special) continue;
+    if (token.special && !rules.parses_special(text.substr(begin, end - begin))) continue;
     if (token.single_word && (ends_with_word_char(text.substr(0, begin)) || starts_with_word_char(text.substr(end)))) {
       continue;
     }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,12 +42,15 @@ class AddedTokens {
 
   [[nodiscard]] const std::vector<AddedToken>& tokens() const { return tokens_; }
   /// Cuts at every added token, the leftmost and longest first. Without `parse_special`, special tokens are plain text
-  /// (and still shadow what overlaps them, as in Hugging Face tokenizers). No empty segments.
-  [[nodiscard]] std::vector<Segment> split(std::string_view text, bool parse_special) const;
+  /// (and still shadow what overlaps them, as in Hugging Face tokenizers); so are those that overlap a `literal` range
+  /// (EncodeOptions). No empty segments.
+  [[nodiscard]] std::vector<Segment> split(std::string_view text, bool parse_special,
+                                           std::span<const TextRange> literal = {}) const;
 
  private:
   class Trie;
-  void split_with(const Trie& trie, std::string_view text, bool parse_special, std::vector<Segment>& out) const;
+  struct Rules;
+  void split_with(const Trie& trie, std::string_view text, const Rules& rules, std::vector<Segment>& out) const;
 
   std::vector<AddedToken> tokens_;
   std::unique_ptr<Trie> raw_;         // normalized == false: looked for first

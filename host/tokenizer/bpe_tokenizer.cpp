@@ -66,7 +66,7 @@ class BpeTokenizer final : public Tokenizer {
     std::vector<TokenId> out;
     out.reserve(text.size() / 3 + parts_.prefix.size() + parts_.suffix.size());
     if (options.add_special) out.insert(out.end(), parts_.prefix.begin(), parts_.prefix.end());
-    for (const Segment& segment : parts_.added.split(text, options.parse_special)) {
+    for (const Segment& segment : parts_.added.split(text, options.parse_special, options.literal)) {
       if (segment.token) {
         out.push_back(*segment.token);
       } else if (parts_.add_prefix_space && segment.text.front() != ' ') {

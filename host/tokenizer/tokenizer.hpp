@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,9 +17,17 @@ namespace llorch::tokenizer {
 
 using TokenId = std::int32_t;
 
+/// Bytes [begin, end) of a text.
+struct TextRange {
+  std::size_t begin = 0, end = 0;
+};
+
 struct EncodeOptions {
   bool add_special = false;    ///< add BOS / EOS where the file's rules say so
   bool parse_special = false;  ///< text that spells a special token becomes that token; otherwise it is plain text
+  /// Where parse_special does not hold: what a user wrote inside of a chat template. A special token that would need a
+  /// byte of these ranges is plain text. Ascending, disjoint, not empty.
+  std::span<const TextRange> literal = {};
 };
 
 /// Immutable after load. [any-thread]

@@ -38,6 +38,19 @@ BOOST_AUTO_TEST_CASE(special_tokens_are_text_unless_parsed) {
   BOOST_TEST(show(tokens.split("<s>a<u>", false)) == "[<s>a][<u>=2]");
 }
 
+BOOST_AUTO_TEST_CASE(special_tokens_are_text_where_they_touch_a_literal_range) {
+  const AddedTokens tokens({{.content = "<s>", .id = 1, .special = true},
+                            {.content = "<u>", .id = 2},
+                            {.content = "<n>", .id = 3, .special = true, .normalized = true}});
+  const auto with = [&](std::vector<TextRange> literal) { return show(tokens.split("<s>a<u><n><s>", true, literal)); };
+  BOOST_TEST(with({}) == "[<s>=1][a][<u>=2][<n>=3][<s>=1]");
+  BOOST_TEST(with({{0, 3}}) == "[<s>a][<u>=2][<n>=3][<s>=1]");
+  BOOST_TEST(with({{3, 7}}) == "[<s>=1][a][<u>=2][<n>=3][<s>=1]");
+  BOOST_TEST(with({{2, 3}, {9, 10}}) == "[<s>a][<u>=2][<n>][<s>=1]");
+  BOOST_TEST(with({{0, 1}, {12, 13}}) == "[<s>a][<u>=2][<n>=3][<s>]");
+  BOOST_TEST(with({{0, 13}}) == "[<s>a][<u>=2][<n><s>]");
+}
+
 BOOST_AUTO_TEST_CASE(white_space_is_stripped_on_the_sides_that_say_so) {
   const AddedTokens tokens({{.content = "<l>", .id = 1, .lstrip = true},
                             {.content = "<r>", .id = 2, .rstrip = true},
