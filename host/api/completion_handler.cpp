@@ -1,7 +1,7 @@
 // POST /v1/completions.
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
+#include "api/admission.hpp"
 #include "api/clock.hpp"
 #include "api/completion_request.hpp"
 #include "api/completion_response.hpp"
@@ -202,6 +202,10 @@ Answer answer_stream(Completion& completion, Generation& generation, http::Excha
   if (co_await exchange.write(std::move(last))) co_await exchange.end_stream();
 }
 
+http::Response not_serving(Status status) {
+  return openai_error(503, fmt::format("the worker is {}", to_string(status)));
+}
+
 http::Response refused(const std::vector<Fault>& faults) {
   for (const Fault& fault : faults) {
     if (exceeds_context(fault)) return openai_error(400, fault.message, fault.field, "context_length_exceeded");
@@ -212,24 +216,11 @@ http::Response refused(const std::vector<Fault>& faults) {
 }  // namespace
 
 Answer completions(Worker& worker, const http::Request& request, http::Exchange& exchange) {
-  if (worker.status() == Status::kLoading || worker.status() == Status::kDraining) {
-    worker.metrics().rejected(Rejection::kUnavailable);
-    http::Response refusal = openai_error(503, fmt::format("the worker is {}", to_string(worker.status())));
-    co_await exchange.respond(std::move(refusal));
-    co_return;
-  }
-  const std::shared_ptr<const Backend> backend = worker.backend();
-  const std::string& body = request.body;
-  const auto work = [&body, backend] { return prepare(body, *backend); };
-  Prepared prepared = co_await worker.run(body.size(), work);
-  for (const std::string& name : prepared.parsed.ignored)
-    spdlog::info("{}: field {} ignored", request.id, name);
-  if (!prepared.parsed.faults.empty()) {
-    worker.metrics().rejected(Rejection::kInvalid);
-    http::Response refusal = refused(prepared.parsed.faults);
-    co_await exchange.respond(std::move(refusal));
-    co_return;
-  }
+  const Refusals refusals{not_serving, refused};
+  std::optional<Admitted<Prepared>> admitted = co_await admit(worker, request, exchange, prepare, refusals);
+  if (!admitted) co_return;
+  const std::shared_ptr<const Backend> backend = admitted->backend;
+  Prepared& prepared = admitted->prepared;
   const bool stream = prepared.parsed.request.stream;
   Completion completion(worker, *backend, std::move(prepared.parsed.request), std::move(prepared.prompts));
   Generation generation(worker, backend, exchange.executor());

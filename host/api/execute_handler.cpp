@@ -1,6 +1,5 @@
 // POST /execute and POST /cancel.
-#include <spdlog/spdlog.h>
-
+#include "api/admission.hpp"
 #include "api/execute_events.hpp"
 #include "api/execute_request.hpp"
 #include "api/generation.hpp"
@@ -48,9 +47,13 @@ http::Response faults_response(unsigned status, const std::vector<Fault>& faults
   return response;
 }
 
-http::Response unavailable(Status status) {
+http::Response not_serving(Status status) {
   const std::string name(to_string(status));
   return faults_response(503, {{"", "ready", "the worker is not serving: " + name, boost::json::string(name)}});
+}
+
+http::Response invalid(const std::vector<Fault>& faults) {
+  return faults_response(400, faults);
 }
 
 http::Response job_fault(unsigned status, const char* constraint, const char* message, const std::string& job_id) {
@@ -65,23 +68,26 @@ http::Response refused(const Error& error, const Backend& backend) {
   return faults_response(http_status(error.code), {{"", std::string(to_string(error.code)), error.message, nullptr}});
 }
 
-// A job counts as live from its acceptance to the end of its stream.
+// A job counts as live from its acceptance until it has ended: a slow reader of the stream keeps no job_id.
 class LiveJob {
  public:
   LiveJob(Worker& worker, const std::string& id) : worker_(worker), id_(id) {
     accepted_ = worker.live_jobs().insert(id).second;
+    live_ = accepted_;
   }
-  ~LiveJob() {
-    if (accepted_) worker_.live_jobs().erase(id_);
-  }
+  ~LiveJob() { end(); }
   LiveJob(const LiveJob&) = delete;
   LiveJob& operator=(const LiveJob&) = delete;
   [[nodiscard]] bool accepted() const { return accepted_; }
+  void end() {
+    if (std::exchange(live_, false)) worker_.live_jobs().erase(id_);
+  }
 
  private:
   Worker& worker_;
   std::string id_;
   bool accepted_ = false;
+  bool live_ = false;
 };
 
 // Engine events to the contract's events.
@@ -92,6 +98,7 @@ class ExecuteStream {
 
   void append(std::string& out, const ChannelEvent& event) {
     if (std::holds_alternative<Started>(event.body)) {
+      started_ = true;
       append_started(out, job_id_, worker_.identity().model_name, std::chrono::system_clock::now());
     } else if (const auto* token = std::get_if<engine::TokenEvent>(&event.body)) {
       if (tokens_++ == 0) first_token_ = event.at;
@@ -105,6 +112,9 @@ class ExecuteStream {
       }
     }
   }
+
+  /// `started` is the first event of a stream, so nothing else may be said before.
+  [[nodiscard]] bool started() const { return started_; }
 
   void append_rate(std::string& out, MonotonicTime now) const {
     const double seconds = std::chrono::duration<double>(now - first_token_).count();
@@ -120,12 +130,13 @@ class ExecuteStream {
   const Worker& worker_;
   std::string job_id_;
   const Generation& generation_;
+  bool started_ = false;
   std::uint64_t tokens_ = 0;
   std::uint32_t events_ = 0;
   MonotonicTime first_token_;
 };
 
-Answer stream_events(Generation& generation, ExecuteStream& stream, http::Exchange& exchange) {
+Answer stream_events(Generation& generation, LiveJob& job, ExecuteStream& stream, http::Exchange& exchange) {
   http::Headers headers = stream_headers();
   bool open = co_await exchange.begin_stream(std::move(headers));
   if (!open) generation.cancel();
@@ -135,8 +146,9 @@ Answer stream_events(Generation& generation, ExecuteStream& stream, http::Exchan
     std::string out;
     const MonotonicTime now = std::chrono::steady_clock::now();
     const bool ended = generation.done();
-    if (now >= next_metrics && !ended) {
-      stream.append_rate(out, now);
+    if (ended) job.end();
+    if (now >= next_metrics) {
+      if (stream.started() && !ended) stream.append_rate(out, now);
       next_metrics = now + kMetricsInterval;
     }
     for (const ChannelEvent& event : events)
@@ -151,26 +163,13 @@ Answer stream_events(Generation& generation, ExecuteStream& stream, http::Exchan
 }  // namespace
 
 Answer execute(Worker& worker, const http::Request& request, http::Exchange& exchange) {
-  if (worker.status() == Status::kLoading || worker.status() == Status::kDraining) {
-    worker.metrics().rejected(Rejection::kUnavailable);
-    http::Response refusal = unavailable(worker.status());
-    co_await exchange.respond(std::move(refusal));
-    co_return;
-  }
-  const std::shared_ptr<const Backend> backend = worker.backend();
-  const std::string& body = request.body;
-  const auto work = [&body, backend] { return prepare(body, *backend); };
-  Prepared prepared = co_await worker.run(body.size(), work);
-  for (const std::string& name : prepared.parsed.ignored)
-    spdlog::info("{}: field {} ignored", request.id, name);
-  if (!prepared.parsed.faults.empty()) {
-    worker.metrics().rejected(Rejection::kInvalid);
-    http::Response refusal = faults_response(400, prepared.parsed.faults);
-    co_await exchange.respond(std::move(refusal));
-    co_return;
-  }
+  const Refusals refusals{not_serving, invalid};
+  std::optional<Admitted<Prepared>> admitted = co_await admit(worker, request, exchange, prepare, refusals);
+  if (!admitted) co_return;
+  const std::shared_ptr<const Backend> backend = admitted->backend;
+  Prepared& prepared = admitted->prepared;
   const std::string job_id = prepared.parsed.request.job_id;
-  const LiveJob live(worker, job_id);
+  LiveJob live(worker, job_id);
   if (!live.accepted()) {
     worker.metrics().rejected(Rejection::kInvalid);
     http::Response refusal = job_fault(409, "unique", "a job with this job_id is running or waiting", job_id);
@@ -188,7 +187,7 @@ Answer execute(Worker& worker, const http::Request& request, http::Exchange& exc
   }
   exchange.on_disconnect(generation.canceller());
   ExecuteStream stream(worker, job_id, generation);
-  co_await stream_events(generation, stream, exchange);
+  co_await stream_events(generation, live, stream, exchange);
 }
 
 Answer cancel(Worker& worker, const http::Request& request, http::Exchange& exchange) {
@@ -199,7 +198,9 @@ Answer cancel(Worker& worker, const http::Request& request, http::Exchange& exch
     co_return;
   }
   const std::string& job_id = parsed.request.job_id;
-  const bool live = worker.backend() && worker.backend()->engine->cancel(job_id);
+  // Only jobs of /execute: the ids of other routes' requests are not for strangers to end.
+  const bool is_job = worker.live_jobs().contains(job_id);
+  const bool live = is_job && worker.backend() && worker.backend()->engine->cancel(job_id);
   if (!live) {
     http::Response refusal = job_fault(404, "live", "no job with this job_id is running or waiting", job_id);
     co_await exchange.respond(std::move(refusal));

@@ -33,7 +33,7 @@ PeerWatch::PeerWatch(std::shared_ptr<Connection> connection)
 void PeerWatch::start(std::function<std::string_view()> probe, std::function<void()> on_lost) {
   probe_ = std::move(probe);
   on_lost_ = std::move(on_lost);
-  ticking_ = false;
+  probe_delay_ = {};
   ++round_;
   wait_for(tcp::socket::wait_error);
   wait_for(tcp::socket::wait_read);
@@ -51,28 +51,33 @@ void PeerWatch::stop() {
 // Each wait completes once. Readable means an end of input or an early next request, and stays true from then on; so
 // it is not waited for again, ticks take over.
 void PeerWatch::wait_for(tcp::socket::wait_type what) {
-  connection_->socket().async_wait(what, [self = shared_from_this(), round = round_](error_code error) {
+  connection_->socket().async_wait(what, [self = shared_from_this(), round = round_, what](error_code error) {
     if (round != self->round_) return;
-    if (error) return self->check();  // closed or cancelled under us: a closed socket is found gone
-    self->sends_seen_ = self->connection_->sends();
-    self->check();
-    if (round == self->round_ && !self->ticking_) self->tick_after(kFirstTick);
+    self->check();  // a socket that was closed or cancelled under us is found gone
+    if (!error && round == self->round_ && what == tcp::socket::wait_read) self->look();
   });
 }
 
+void PeerWatch::look() {
+  if (!look_at(connection_->socket()).input_ended) return tick_after(kInputTick);
+  const bool first = probe_delay_.count() == 0;
+  const bool silent = std::exchange(sends_seen_, connection_->sends()) == connection_->sends();
+  if (first || silent) {
+    const auto round = round_;
+    connection_->send_if_possible(probe_());
+    check();
+    if (round != round_) return;
+  }
+  probe_delay_ = first ? kFirstProbeTick : std::min(2 * probe_delay_, kLongestProbeTick);
+  tick_after(probe_delay_);
+}
+
 void PeerWatch::tick_after(std::chrono::milliseconds delay) {
-  ticking_ = true;
   timer_.expires_after(delay);
-  timer_.async_wait([self = shared_from_this(), round = round_, delay](error_code error) {
+  timer_.async_wait([self = shared_from_this(), round = round_](error_code error) {
     if (error || round != self->round_) return;
     self->check();
-    if (round != self->round_) return;
-    const bool silent = std::exchange(self->sends_seen_, self->connection_->sends()) == self->connection_->sends();
-    if (silent && look_at(self->connection_->socket()).input_ended) {
-      self->connection_->send_if_possible(self->probe_());
-      self->check();
-    }
-    if (round == self->round_) self->tick_after(std::clamp(2 * delay, kSecondTick, kLongestTick));
+    if (round == self->round_) self->look();
   });
 }
 

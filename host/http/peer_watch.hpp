@@ -14,13 +14,14 @@ namespace llorch::http {
 
 /// A reset is seen at once. An end of input alone is ambiguous: the client may have closed, or it may only have said
 /// that it sends no more and still wait for the answer. Only bytes sent to it tell: a closed socket answers them with a
-/// reset. So on a connection that ended its input and to which nothing was written lately, `probe` bytes are sent,
-/// first after kFirstTick, then every kTick. See docs/http_transport.md. [io-thread]
+/// reset. So `probe` bytes are sent as soon as the end of input is seen, and again ever more rarely while nothing else
+/// is written. Where bytes of a next request stand before the end of input, the end is looked for every kInputTick. See
+/// docs/http_transport.md. [io-thread]
 class PeerWatch : public std::enable_shared_from_this<PeerWatch> {
  public:
-  static constexpr std::chrono::milliseconds kFirstTick{100};
-  static constexpr std::chrono::milliseconds kSecondTick{500};
-  static constexpr std::chrono::milliseconds kLongestTick{4000};
+  static constexpr std::chrono::milliseconds kInputTick{20};
+  static constexpr std::chrono::milliseconds kFirstProbeTick{500};
+  static constexpr std::chrono::milliseconds kLongestProbeTick{4000};
 
   explicit PeerWatch(std::shared_ptr<Connection> connection);
 
@@ -31,6 +32,7 @@ class PeerWatch : public std::enable_shared_from_this<PeerWatch> {
 
  private:
   void wait_for(boost::asio::ip::tcp::socket::wait_type what);
+  void look();
   void tick_after(std::chrono::milliseconds delay);
   void check();
 
@@ -40,7 +42,7 @@ class PeerWatch : public std::enable_shared_from_this<PeerWatch> {
   std::function<void()> on_lost_;
   std::uint64_t round_ = 0;  // pending waits of an earlier round are ignored
   std::uint64_t sends_seen_ = 0;
-  bool ticking_ = false;
+  std::chrono::milliseconds probe_delay_{0};  // until the next probe; zero before the first
 };
 
 }  // namespace llorch::http

@@ -37,7 +37,7 @@ Response Hub::error(unsigned status, std::string_view message) const {
 void Hub::close_idle_when_drained() {
   if (!draining || busy > 0) return;
   for (Session* session : sessions) {
-    if (!session->is_busy()) session->close();
+    if (session->is_idle()) session->close();
   }
 }
 
@@ -102,7 +102,8 @@ asio::awaitable<Session::Outcome> Session::read_head() {
   bool waiting = true;  // for the first byte
   std::size_t scanned = 0;
   for (;;) {
-    if (input_.starts_with("\r\n") && scanned <= 2 && waiting) input_.erase(0, 2);  // RFC 9112 section 2.2
+    while (waiting && input_.starts_with("\r\n"))
+      input_.erase(0, 2);  // RFC 9112 section 2.2
     if (waiting && !input_.empty() && input_ != "\r") {
       waiting = false;
       scanned = 0;

@@ -29,7 +29,8 @@ struct Hub {
 
   /// Body of an error of this room, as the api room wants it to look.
   [[nodiscard]] Response error(unsigned status, std::string_view message) const;
-  /// While draining, and once nothing is busy any more: closes the connections that wait for a request.
+  /// While draining, and once nothing is busy any more: closes the connections that wait for a request. One whose next
+  /// request has come in part goes on: it gets its answer, or runs into its deadline.
   void close_idle_when_drained();
   /// Closes the connection that waits the longest for its next request; false when none waits.
   bool close_one_idle();
@@ -45,7 +46,8 @@ class Session final : public Exchange, public std::enable_shared_from_this<Sessi
 
   boost::asio::awaitable<void> run();
   [[nodiscard]] bool is_busy() const { return busy_ || closing_; }
-  [[nodiscard]] bool is_idle() const { return !busy_ && input_.empty(); }
+  /// Waits for its next request, of which nothing has come.
+  [[nodiscard]] bool is_idle() const { return !is_busy() && input_.empty() && !connection_->is_broken(); }
   void close() { connection_->close(); }
 
   boost::asio::any_io_executor executor() override { return connection_->socket().get_executor(); }

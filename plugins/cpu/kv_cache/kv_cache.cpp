@@ -146,28 +146,41 @@ KvCache::Append::Append(KvCache& cache, const std::vector<KvRun>& runs) : cache_
     if (cache.references_[last] > 1) ++needed;
   }
   cache.require_free(needed, 0);
-  for (const KvRun& run : runs) {
-    Sequence& s = cache.at(run.seq);
-    Undo undo;
-    undo.seq = run.seq;
-    undo.length = cache.length(run.seq);
-    if (undo.length % kKvBlock != 0) {
-      undo.shared_block = s.blocks.back();
-      cache.make_private(s, s.blocks.size() - 1);
-      undo.replaced = s.blocks.back() != undo.shared_block;
-      // Held until commit(): another sharer in this batch must not come to own the block and write into it.
-      if (undo.replaced) ++cache.references_[undo.shared_block];
-    }
-    undo_.push_back(undo);
-    for (std::int64_t i = 0; i < run.n_rows; ++i)
-      s.positions.push_back(run.position + static_cast<std::int32_t>(i));
-    while (static_cast<std::int64_t>(s.blocks.size()) < blocks_of(undo.length + run.n_rows)) {
-      s.blocks.push_back(cache.take_block());
-    }
+  try {
+    for (const KvRun& run : runs)
+      add(run);
+  } catch (...) {  // no destructor runs for what was not built
+    roll_back();
+    throw;
+  }
+}
+
+void KvCache::Append::add(const KvRun& run) {
+  Sequence& s = cache_.at(run.seq);
+  Undo undo;
+  undo.seq = run.seq;
+  undo.length = cache_.length(run.seq);
+  if (undo.length % kKvBlock != 0) {
+    undo.shared_block = s.blocks.back();
+    cache_.make_private(s, s.blocks.size() - 1);
+    undo.replaced = s.blocks.back() != undo.shared_block;
+    // Held until commit(): another sharer in this batch must not come to own the block and write into it.
+    if (undo.replaced) ++cache_.references_[undo.shared_block];
+  }
+  undo_.push_back(undo);  // reserved: from here on the undo knows all that happened
+  for (std::int64_t i = 0; i < run.n_rows; ++i)
+    s.positions.push_back(run.position + static_cast<std::int32_t>(i));
+  s.blocks.reserve(static_cast<std::size_t>(blocks_of(undo.length + run.n_rows)));
+  while (static_cast<std::int64_t>(s.blocks.size()) < blocks_of(undo.length + run.n_rows)) {
+    s.blocks.push_back(cache_.take_block());
   }
 }
 
 KvCache::Append::~Append() {
+  roll_back();
+}
+
+void KvCache::Append::roll_back() noexcept {
   for (auto undo = undo_.rbegin(); undo != undo_.rend(); ++undo) {
     Sequence& s = cache_.at(undo->seq);
     cache_.truncate(s, undo->length);

@@ -70,6 +70,8 @@ class KvCache {
       bool replaced = false;           // the shared last block got a private copy
       std::uint32_t shared_block = 0;  // which it was
     };
+    void add(const KvRun& run);
+    void roll_back() noexcept;
     KvCache& cache_;
     std::vector<Undo> undo_;
   };

@@ -134,6 +134,17 @@ BOOST_AUTO_TEST_CASE(metrics_come_about_once_a_second) {
   BOOST_TEST(exchange->stream.find(R"("tokens_per_sec":0,"vram_bytes":0)") != std::string::npos, exchange->stream);
 }
 
+BOOST_AUTO_TEST_CASE(a_job_that_waits_for_long_still_begins_with_started) {
+  begin(api::execute, kBody);
+  io.restart();
+  io.run_for(std::chrono::milliseconds(1300));  // beyond the time of the first metrics event
+  BOOST_TEST(exchange->stream.empty(), exchange->stream);
+  engine->start("j1");
+  engine->finish("j1");
+  BOOST_TEST(run_to_end());
+  BOOST_TEST(event_names(exchange->stream) == "started end ");
+}
+
 BOOST_AUTO_TEST_CASE(faults_are_answered_with_400_and_nothing_is_queued) {
   begin(api::execute, R"({"job_id":"j"})");
   BOOST_TEST(finished);
@@ -210,6 +221,22 @@ BOOST_AUTO_TEST_CASE(cancel_reaches_the_engine_and_the_stream_says_so) {
   engine->finish("j1", StopReason::kCancelled);
   BOOST_TEST(run_to_end());
   BOOST_TEST(stream->stream.find(R"("stop_reason":"CANCELLED")") != std::string::npos, stream->stream);
+}
+
+BOOST_AUTO_TEST_CASE(requests_of_other_routes_cannot_be_cancelled) {
+  begin(api::completions, R"({"prompt":"x","max_tokens":5})");
+  BOOST_TEST_REQUIRE(engine->live.size() == 1U);
+  const std::string id = engine->live.begin()->first;
+  auto completion = std::move(exchange);
+  exchange = std::make_unique<llorch::testing::RecordingExchange>(io);
+  llorch::http::Request cancel_request;
+  cancel_request.body = R"({"job_id":")" + id + "\"}";
+  boost::asio::co_spawn(io, api::cancel(worker, cancel_request, *exchange), boost::asio::detached);
+  run();
+  BOOST_TEST(exchange->response.status == 404U);
+  BOOST_TEST(engine->cancelled.empty());
+  engine->finish(id);
+  BOOST_TEST(run_to_end());
 }
 
 BOOST_AUTO_TEST_CASE(cancelling_an_unknown_job_is_404) {

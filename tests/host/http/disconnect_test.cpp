@@ -86,6 +86,19 @@ BOOST_AUTO_TEST_CASE(a_close_before_the_answer_is_noticed) {
   BOOST_TEST(server.finished.reaches(1));
 }
 
+// The bound guards against the doubling distances of later probes (up to 4 s), not against a slow machine.
+BOOST_AUTO_TEST_CASE(a_close_long_after_an_early_next_request_is_noticed_soon) {
+  HttpServer server;
+  RawHttpClient client(server.port());
+  client.send(post("/wait", "") + "GET /echo");
+  BOOST_TEST(server.started.reaches(1));
+  std::this_thread::sleep_for(milliseconds(1200));
+  const auto begin = std::chrono::steady_clock::now();
+  client.close();
+  BOOST_TEST(server.disconnected.reaches(1));
+  BOOST_TEST((std::chrono::steady_clock::now() - begin < milliseconds(1500)));
+}
+
 BOOST_AUTO_TEST_CASE(a_close_during_a_silent_stream_is_noticed) {
   HttpServer server;
   RawHttpClient client(server.port());

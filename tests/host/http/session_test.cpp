@@ -36,6 +36,14 @@ BOOST_AUTO_TEST_CASE(a_request_that_arrives_byte_by_byte_is_served) {
   BOOST_TEST(client.read_response().body == "slow");
 }
 
+BOOST_AUTO_TEST_CASE(empty_lines_before_a_request_are_skipped) {
+  HttpServer server;
+  RawHttpClient client(server.port());
+  client.send("\r\n\r\n\r\n" + get("/echo?one") + "\r\n\r\n" + get("/echo?two"));
+  BOOST_TEST(client.read_response().body == "one");
+  BOOST_TEST(client.read_response().body == "two");
+}
+
 BOOST_AUTO_TEST_CASE(head_has_the_length_of_get_and_no_body) {
   HttpServer server;
   RawHttpClient client(server.port());
