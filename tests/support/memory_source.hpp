@@ -12,7 +12,7 @@
 
 namespace llorch::testing {
 
-/// f32 tensors and metadata; source() lives as long as this object.
+/// Tensors (f32, or bytes of another type) and metadata; source() lives as long as this object.
 class MemorySource {
  public:
   MemorySource() {
@@ -27,7 +27,13 @@ class MemorySource {
   MemorySource& operator=(const MemorySource&) = delete;
 
   void add_tensor(std::string name, std::vector<std::uint64_t> dims, std::vector<float> values) {
-    tensors_.push_back({std::move(name), std::move(dims), std::move(values)});
+    std::vector<unsigned char> bytes(values.size() * sizeof(float));
+    if (!values.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
+    add_tensor(std::move(name), std::move(dims), LLORCH_DTYPE_F32, std::move(bytes));
+  }
+  void add_tensor(std::string name, std::vector<std::uint64_t> dims, std::uint32_t dtype,
+                  std::vector<unsigned char> bytes) {
+    tensors_.push_back({std::move(name), std::move(dims), dtype, std::move(bytes)});
     source_.n_tensors = tensors_.size();
   }
   void set(const std::string& key, std::uint64_t value) { numbers_[key] = value; }
@@ -52,7 +58,8 @@ class MemorySource {
   struct Tensor {
     std::string name;
     std::vector<std::uint64_t> dims;
-    std::vector<float> values;
+    std::uint32_t dtype;
+    std::vector<unsigned char> bytes;
   };
   static const MemorySource& self(const llorch_source* source) { return *static_cast<MemorySource*>(source->impl); }
 
@@ -62,12 +69,12 @@ class MemorySource {
     const Tensor& tensor = tensors[index];
     llorch_tensor answer{};
     answer.struct_size = out->struct_size;
-    answer.dtype = LLORCH_DTYPE_F32;
+    answer.dtype = tensor.dtype;
     answer.name = {tensor.name.data(), tensor.name.size()};
     answer.n_dims = static_cast<std::uint32_t>(tensor.dims.size());
     answer.index = static_cast<std::uint32_t>(index);
     std::copy(tensor.dims.begin(), tensor.dims.end(), answer.dims);
-    answer.nbytes = tensor.values.size() * sizeof(float);
+    answer.nbytes = tensor.bytes.size();
     std::memcpy(out, &answer, std::min<std::size_t>(out->struct_size, sizeof answer));
     return LLORCH_OK;
   }
@@ -82,9 +89,9 @@ class MemorySource {
                                    std::uint64_t n) {
     const auto& tensors = self(source).tensors_;
     if (index >= tensors.size()) return LLORCH_INVALID_ARGUMENT;
-    const std::uint64_t size = tensors[index].values.size() * sizeof(float);
+    const std::uint64_t size = tensors[index].bytes.size();
     if (offset > size || n > size - offset) return LLORCH_INVALID_ARGUMENT;
-    std::memcpy(dst, reinterpret_cast<const char*>(tensors[index].values.data()) + offset, n);
+    std::memcpy(dst, tensors[index].bytes.data() + offset, n);
     return LLORCH_OK;
   }
   static llorch_status meta_get(const llorch_source* source, llorch_str key, llorch_value* out) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 
 #include "cpu/base/buffer.hpp"
 #include "cpu/kernels/kernel_table.hpp"
@@ -42,6 +43,13 @@ struct NormView {
   const float* bias;    // (n_cols)
 };
 
+/// One of several products of the same activations: y = x W^T + bias.
+struct Product {
+  const PackedView& weights;
+  const float* bias;  // (padded to whole groups), or null
+  const Rows& y;      // y.stride must hold W's padded rows
+};
+
 /// The functions a forward pass is written in. One caller at a time.
 class Compute {
  public:
@@ -51,7 +59,7 @@ class Compute {
 
   [[nodiscard]] const KernelTable& kernels() const { return kernels_; }
   [[nodiscard]] ThreadPool& threads() { return threads_; }
-  [[nodiscard]] std::uint64_t bytes() const { return tiles_.bytes() + panels_.bytes(); }
+  [[nodiscard]] std::uint64_t bytes() const { return tiles_.bytes() + quantized_.bytes() + panels_.bytes(); }
 
   /// f(i) for i = 0..n-1, spread over the threads where there are enough rows.
   template <class F>
@@ -70,16 +78,26 @@ class Compute {
   /// The same, followed by `activation` on y in place.
   void project(const Rows& x, const PackedView& weights, const float* bias, const Rows& y,
                void (*activation)(float* y, std::int64_t n));
+  /// Several products of the same x in one phase: x is packed or quantized once, and the threads meet once. Weights may
+  /// be of different types.
+  void project(const Rows& x, std::initializer_list<Product> products);
   /// x += y.
   void add(const Rows& x, const Rows& y);
 
  private:
-  const float* tiles_of(const Rows& x);
+  struct Tiles {
+    const void* floats = nullptr;
+    const void* quantized = nullptr;
+  };
+  Tiles tiles_of(const Rows& x, bool floats, bool quantized);
+  void multiply(const Rows& x, const Tiles& tiles, const Product& product, std::int64_t group_begin,
+                std::int64_t group_end, int thread) const;
   float* panel(int thread) const { return panels_.get() + thread * kPanelFloats; }
 
   const KernelTable& kernels_;
   ThreadPool threads_;
   FloatBuffer tiles_;   // (max_rows, max_cols): activations as the kernels want them
+  Buffer quantized_;    // quantized_bytes(max_rows, max_cols): the same, quantized
   FloatBuffer panels_;  // (n_threads, kPanelFloats)
 };
 

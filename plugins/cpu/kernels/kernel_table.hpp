@@ -10,10 +10,12 @@ namespace llorch::cpu {
 /// All functions are [any-thread], do not allocate and do not fail. Pointers may have any alignment that suits their
 /// type.
 struct KernelTable {
-  const char* name;  ///< "scalar", "avx2", "avx512"
+  const char* name;  ///< "scalar", "avx2", "avx512", ...
 
   /// Token rows that share one pass over the weights; the width of an activation tile.
   std::int64_t tile_tokens;
+  /// The same for rows of quantized activations.
+  std::int64_t quant_tile_tokens;
   /// Most rows that `attend` takes at once.
   std::int64_t attention_rows;
 
@@ -22,7 +24,13 @@ struct KernelTable {
   /// n_tokens.
   void (*pack_activations)(const float* x, std::int64_t x_stride, std::int64_t n_cols, std::int64_t token_begin,
                            std::int64_t token_end, float* tiles);
-  /// Each y(t, r) is one chain: bias(r), then fma(w(r, k), x(t, k), .) for k ascending. Whole groups are written.
+  /// Rewrites the same rows as int8 with a scale for each 32 columns, in tiles of quant_tile_tokens rows that
+  /// packing.hpp describes. n_cols is a multiple of 32, tiles hold quantized_bytes(n_tokens, n_cols) bytes; token_begin
+  /// is a multiple of quant_tile_tokens, token_end too or n_tokens.
+  void (*quantize_activations)(const float* x, std::int64_t x_stride, std::int64_t n_cols, std::int64_t token_begin,
+                               std::int64_t token_end, void* tiles);
+  /// Each y(t, r) is one chain: bias(r), then fma(w(r, k), x(t, k), .) for k ascending; with quantized weights, the
+  /// chain of docs/kernels.md over blocks of columns. Whole groups are written.
   void (*matmul)(const MatmulArgs& args, std::int64_t group_begin, std::int64_t group_end);
   /// Scaled dot products, softmax with the maximum subtracted, weighted sum of V.
   void (*attend)(const AttentionArgs& args);
@@ -39,7 +47,7 @@ struct KernelTable {
   void (*exp)(const float* x, std::int64_t n, float* y);
   /// One row of a packed matrix, widened: out (n_cols).
   void (*gather_row)(const PackedView& weights, std::int64_t row, float* out);
-  /// out (n) = widened x.
+  /// out (n) = widened x, of a type that is not quantized.
   void (*widen)(const void* x, WeightType type, std::int64_t n, float* out);
 };
 
@@ -47,6 +55,7 @@ const KernelTable& scalar_kernels();
 #if defined(__x86_64__)
 const KernelTable& avx2_kernels();
 const KernelTable& avx512_kernels();
+const KernelTable& avx512_vnni_kernels();
 #endif
 
 }  // namespace llorch::cpu

@@ -9,6 +9,10 @@
 #include "cpu/kernels/rowwise.hpp"
 #include "cpu/kernels/matmul.hpp"
 #include "cpu/kernels/attention.hpp"
+#include "cpu/kernels/quantize_scale.hpp"
+#include "cpu/kernels/quant_avx2.hpp"
+#include "cpu/kernels/quantize_rows.hpp"
+#include "cpu/kernels/matmul_quant.hpp"
 // clang-format on
 #include "cpu/kernels/kernel_table.hpp"
 
@@ -18,16 +22,18 @@ const KernelTable& avx2_kernels() {
   static constexpr KernelTable kTable = {
       .name = "avx2",
       .tile_tokens = avx2::kTileTokens,
+      .quant_tile_tokens = avx2::kQuantTile,
       .attention_rows = avx2::kAttentionRows,
       .pack_activations = avx2::pack_activations,
-      .matmul = avx2::matmul,
+      .quantize_activations = avx2::quantize_activations,
+      .matmul = avx2::matmul_any,
       .attend = avx2::attend,
       .layer_norm = avx2::layer_norm,
       .gelu_tanh = avx2::gelu_tanh,
       .gelu_erf = avx2::gelu_erf,
       .add = avx2::add_rows,
       .exp = avx2::exp_rows,
-      .gather_row = avx2::gather_row,
+      .gather_row = avx2::gather_row_any,
       .widen = avx2::widen,
   };
   return kTable;

@@ -9,6 +9,10 @@
 #include "cpu/kernels/rowwise.hpp"
 #include "cpu/kernels/matmul.hpp"
 #include "cpu/kernels/attention.hpp"
+#include "cpu/kernels/quantize_scale.hpp"
+#include "cpu/kernels/quant_avx512.hpp"
+#include "cpu/kernels/quantize_rows.hpp"
+#include "cpu/kernels/matmul_quant.hpp"
 // clang-format on
 #include "cpu/kernels/kernel_table.hpp"
 
@@ -18,16 +22,18 @@ const KernelTable& avx512_kernels() {
   static constexpr KernelTable kTable = {
       .name = "avx512",
       .tile_tokens = avx512::kTileTokens,
+      .quant_tile_tokens = avx512::kQuantTile,
       .attention_rows = avx512::kAttentionRows,
       .pack_activations = avx512::pack_activations,
-      .matmul = avx512::matmul,
+      .quantize_activations = avx512::quantize_activations,
+      .matmul = avx512::matmul_any,
       .attend = avx512::attend,
       .layer_norm = avx512::layer_norm,
       .gelu_tanh = avx512::gelu_tanh,
       .gelu_erf = avx512::gelu_erf,
       .add = avx512::add_rows,
       .exp = avx512::exp_rows,
-      .gather_row = avx512::gather_row,
+      .gather_row = avx512::gather_row_any,
       .widen = avx512::widen,
   };
   return kTable;

@@ -9,6 +9,10 @@
 #include "cpu/kernels/rowwise.hpp"
 #include "cpu/kernels/matmul.hpp"
 #include "cpu/kernels/attention.hpp"
+#include "cpu/kernels/quantize_scale.hpp"
+#include "cpu/kernels/quant_scalar.hpp"
+#include "cpu/kernels/quantize_rows.hpp"
+#include "cpu/kernels/matmul_quant.hpp"
 // clang-format on
 #include "cpu/kernels/kernel_table.hpp"
 
@@ -18,16 +22,18 @@ const KernelTable& scalar_kernels() {
   static constexpr KernelTable kTable = {
       .name = "scalar",
       .tile_tokens = scalar::kTileTokens,
+      .quant_tile_tokens = scalar::kQuantTile,
       .attention_rows = scalar::kAttentionRows,
       .pack_activations = scalar::pack_activations,
-      .matmul = scalar::matmul,
+      .quantize_activations = scalar::quantize_activations,
+      .matmul = scalar::matmul_any,
       .attend = scalar::attend,
       .layer_norm = scalar::layer_norm,
       .gelu_tanh = scalar::gelu_tanh,
       .gelu_erf = scalar::gelu_erf,
       .add = scalar::add_rows,
       .exp = scalar::exp_rows,
-      .gather_row = scalar::gather_row,
+      .gather_row = scalar::gather_row_any,
       .widen = scalar::widen,
   };
   return kTable;

@@ -105,7 +105,7 @@ void matmul_direct(const MatmulArgs& a, std::int64_t group_begin, std::int64_t g
   const int step = groups_of_tile(static_cast<int>(a.n_tokens));
   const W* w = static_cast<const W*>(a.weights.data);
   const auto run = [&](TileFunction<W> tile, std::int64_t g) {
-    tile(w + g * group_stride, group_stride, a.weights.n_cols, a.x,
+    tile(w + g * group_stride, group_stride, a.weights.n_cols, static_cast<const float*>(a.x),
          {a.bias == nullptr ? nullptr : a.bias + g * kLanes, 0}, a.y + g * kLanes, a.y_stride);
   };
   std::int64_t g = group_begin;
@@ -158,7 +158,7 @@ void matmul_blocked(const MatmulArgs& a, std::int64_t group_begin, std::int64_t 
           const Start start = k > 0               ? Start{y, a.y_stride}
                               : a.bias == nullptr ? Start{nullptr, 0}
                                                   : Start{a.bias + g * kLanes, 0};
-          const float* x = a.x + t * n_cols + k * rows;
+          const float* x = static_cast<const float*>(a.x) + t * n_cols + k * rows;
           if (n_groups > 1 && groups_of_tile(static_cast<int>(rows)) != n_groups) {
             for (int i = 0; i < n_groups; ++i) {
               const Start one = {start.values == nullptr ? nullptr : start.values + i * kLanes, start.stride};
@@ -191,6 +191,8 @@ inline void matmul(const MatmulArgs& a, std::int64_t group_begin, std::int64_t g
       return matmul_typed<F16>(a, group_begin, group_end);
     case WeightType::kBf16:
       return matmul_typed<Bf16>(a, group_begin, group_end);
+    default:
+      return;  // quantized: matmul_quant.hpp
   }
 }
 

@@ -78,6 +78,8 @@ inline void with_type(WeightType type, const void* data, F f) {
       return f(static_cast<const F16*>(data));
     case WeightType::kBf16:
       return f(static_cast<const Bf16*>(data));
+    default:
+      return;  // quantized: not a row of single values
   }
 }
 

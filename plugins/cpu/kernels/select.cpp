@@ -34,6 +34,7 @@ const std::vector<const KernelTable*>& available_kernels() {
     if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
       found.push_back(&avx512_kernels());
+      if (__builtin_cpu_supports("avx512vnni")) found.push_back(&avx512_vnni_kernels());
     }
 #endif
     return found;

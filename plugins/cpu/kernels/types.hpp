@@ -10,6 +10,9 @@
 #define LLORCH_UNROLL _Pragma("GCC unroll 16")
 #endif
 
+// Inlined by force: a function of its own would keep vectors in memory.
+#define LLORCH_INLINE inline __attribute__((always_inline))
+
 namespace llorch::cpu {
 
 /// Lanes of every vector kernel, on every instruction set: part of the canonical order of accumulation
@@ -25,10 +28,31 @@ struct Bf16 {
   std::uint16_t bits;
 };
 
-enum class WeightType : std::uint32_t { kF32, kF16, kBf16 };
+/// Those from kQ4_0 on are quantized: blocks of small integers with scales (cpu/quant/block_formats.hpp).
+enum class WeightType : std::uint32_t {
+  kF32,
+  kF16,
+  kBf16,
+  kQ4_0,
+  kQ4_1,
+  kQ5_0,
+  kQ5_1,
+  kQ8_0,
+  kQ2_K,
+  kQ3_K,
+  kQ4_K,
+  kQ5_K,
+  kQ6_K,
+  kIq4Nl,
+  kIq4Xs
+};
+[[nodiscard]] constexpr bool is_quantized(WeightType type) {
+  return type >= WeightType::kQ4_0;
+}
 
 /// A weight matrix (n_rows, n_cols) repacked so that a vector's lanes are rows: (n_groups, n_cols, kLanes), where row r
-/// is lane r % kLanes of group r / kLanes. Rows that pad the last group are zero.
+/// is lane r % kLanes of group r / kLanes. Rows that pad the last group are zero. Quantized ones:
+/// cpu/kernels/packing.hpp.
 struct PackedView {
   const void* data;
   WeightType type;
@@ -41,7 +65,8 @@ struct PackedView {
 struct MatmulArgs {
   PackedView weights;
   const float* bias;      // (n_groups * kLanes), or null for zero
-  const float* x;         // activations in tiles, as KernelTable::pack_activations wrote them
+  const void* x;          // activations in tiles: floats as KernelTable::pack_activations wrote them, or, where the
+                          // weights are quantized, what KernelTable::quantize_activations wrote
   std::int64_t n_tokens;  // rows of x and y
   float* y;               // (n_tokens, y_stride), y_stride >= n_groups * kLanes
   std::int64_t y_stride;  // floats

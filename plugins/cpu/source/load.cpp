@@ -12,12 +12,17 @@
 
 #include "cpu/base/failure.hpp"
 #include "cpu/base/hash.hpp"
+#include "cpu/kernels/packing.hpp"
+#include "cpu/quant/block_formats.hpp"
+#include "cpu/quant/dequantize.hpp"
+#include "cpu/quant/repack.hpp"
 
 namespace llorch::cpu {
 namespace {
 
 constexpr std::uint64_t kReadBytes = std::uint64_t{1} << 20;  // read at once
 constexpr std::uint64_t kSampleBytes = 4096;
+constexpr std::uint32_t kDtypeOfGguf = 0x100;  // llorch_tensor.dtype = this + GGUF's id of the type
 
 std::string name_of(const llorch_tensor& tensor) {
   return std::string(abi::view(tensor.name));
@@ -32,13 +37,21 @@ WeightType weight_type(const llorch_tensor& tensor) {
     case LLORCH_DTYPE_BF16:
       return WeightType::kBf16;
     default:
-      fail(LLORCH_UNSUPPORTED, "tensor ", name_of(tensor), ": expected f32, f16 or bf16, found ",
-           abi::dtype_text(tensor.dtype));
+      break;
   }
+  const BlockFormat* format = tensor.dtype < kDtypeOfGguf ? nullptr : block_format_of_gguf(tensor.dtype - kDtypeOfGguf);
+  if (format == nullptr) {
+    fail(LLORCH_UNSUPPORTED, "tensor ", name_of(tensor),
+         ": expected F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL or IQ4_XS, "
+         "found ",
+         abi::dtype_text(tensor.dtype));
+  }
+  return format->type;
 }
 
-std::uint64_t element_bytes(WeightType type) {
-  return type == WeightType::kF32 ? 4 : 2;
+/// Elements that are stored together: rows hold whole blocks.
+std::uint64_t block_columns(WeightType type) {
+  return is_quantized(type) ? static_cast<std::uint64_t>(block_format(type)->columns) : 1;
 }
 
 /// Elements by the dims, which must agree with the bytes.
@@ -47,7 +60,12 @@ std::uint64_t element_count(const llorch_tensor& tensor) {
   const std::string name = name_of(tensor);
   for (std::uint32_t i = 0; i < tensor.n_dims; ++i)
     count = checked_product(count, tensor.dims[i], name.c_str());
-  const std::uint64_t bytes = checked_product(count, element_bytes(weight_type(tensor)), name.c_str());
+  const WeightType type = weight_type(tensor);
+  if (tensor.n_dims == 0 || tensor.dims[tensor.n_dims - 1] % block_columns(type) != 0) {
+    fail(LLORCH_BAD_MODEL, "tensor ", name, ": expected rows of whole blocks of ", block_columns(type),
+         " values, found ", tensor.n_dims == 0 ? 0 : tensor.dims[tensor.n_dims - 1]);
+  }
+  const std::uint64_t bytes = stored_bytes(type, checked_product(count, 4, name.c_str()) / 4);
   if (bytes != tensor.nbytes) {
     fail(LLORCH_BAD_MODEL, "tensor ", name, ": expected ", bytes, " bytes by its shape, found ", tensor.nbytes);
   }
@@ -67,15 +85,22 @@ void interleave(const T* rows, std::int64_t n_rows, std::int64_t n_cols, T* out)
   }
 }
 
+/// Bytes of kLanes rows once they are packed.
+std::uint64_t packed_group_bytes(WeightType type, std::uint64_t n_cols) {
+  if (!is_quantized(type)) return kLanes * stored_bytes(type, n_cols);
+  return static_cast<std::uint64_t>(packed_format(type).group_bytes(static_cast<std::int64_t>(n_cols)));
+}
+
 /// Reads and packs groups of rows; several threads may call next_piece() until it says false.
 class Packer {
  public:
   Packer(const abi::Source& source, const llorch_tensor& tensor, std::byte* out)
       : source_(source),
         tensor_(tensor),
-        element_(element_bytes(weight_type(tensor))),
+        type_(weight_type(tensor)),
         n_rows_(tensor.dims[0]),
-        row_bytes_(tensor.dims[1] * element_),
+        row_bytes_(stored_bytes(type_, tensor.dims[1])),
+        group_bytes_(packed_group_bytes(type_, tensor.dims[1])),
         rows_at_once_(std::max<std::uint64_t>(1, kReadBytes / (row_bytes_ * kLanes)) * kLanes),
         out_(out) {}
 
@@ -96,8 +121,10 @@ class Packer {
     for (std::uint64_t r = 0; r < count; r += kLanes) {
       const auto lanes = static_cast<std::int64_t>(std::min<std::uint64_t>(kLanes, count - r));
       const std::byte* from = rows + r * row_bytes_;
-      std::byte* to = out_ + (first + r) * row_bytes_;
-      if (element_ == sizeof(std::uint32_t)) {
+      std::byte* to = out_ + (first + r) / kLanes * group_bytes_;
+      if (is_quantized(type_)) {
+        repack_group(type_, from, lanes, n_cols, to);
+      } else if (type_ == WeightType::kF32) {
         interleave(reinterpret_cast<const std::uint32_t*>(from), lanes, n_cols, reinterpret_cast<std::uint32_t*>(to));
       } else {
         interleave(reinterpret_cast<const std::uint16_t*>(from), lanes, n_cols, reinterpret_cast<std::uint16_t*>(to));
@@ -107,7 +134,8 @@ class Packer {
 
   const abi::Source& source_;
   const llorch_tensor& tensor_;
-  std::uint64_t element_, n_rows_, row_bytes_, rows_at_once_;
+  WeightType type_;
+  std::uint64_t n_rows_, row_bytes_, group_bytes_, rows_at_once_;
   std::byte* out_;
   std::atomic<std::uint64_t> next_{0};
 };
@@ -115,9 +143,8 @@ class Packer {
 }  // namespace
 
 std::uint64_t packed_bytes(const llorch_tensor& tensor) {
-  const std::uint64_t bytes = element_count(tensor) * element_bytes(weight_type(tensor));
-  const std::uint64_t row_bytes = bytes / tensor.dims[0];
-  return (tensor.dims[0] + kLanes - 1) / kLanes * kLanes * row_bytes;
+  element_count(tensor);  // checks the shape
+  return (tensor.dims[0] + kLanes - 1) / kLanes * packed_group_bytes(weight_type(tensor), tensor.dims[1]);
 }
 
 std::uint64_t floats_bytes(const llorch_tensor& tensor) {
@@ -162,13 +189,17 @@ FloatBuffer load_floats(const abi::Source& source, const llorch_tensor& tensor, 
   const std::string name = name_of(tensor);
   const std::uint64_t count = element_count(tensor);
   const WeightType type = weight_type(tensor);
-  const std::uint64_t element = element_bytes(type);
   FloatBuffer floats(count, name.c_str());
-  const auto raw = std::make_unique_for_overwrite<std::byte[]>(std::min(kReadBytes, count * element));
+  constexpr std::uint64_t kValues = kReadBytes / sizeof(float);  // whole blocks of every type
+  const auto raw = std::make_unique_for_overwrite<std::byte[]>(stored_bytes(type, std::min(kValues, count)));
   for (std::uint64_t i = 0; i < count;) {
-    const std::uint64_t n = std::min(kReadBytes / element, count - i);
-    source.read(tensor, i * element, raw.get(), n * element);
-    kernels.widen(raw.get(), type, static_cast<std::int64_t>(n), floats.get() + i);
+    const std::uint64_t n = std::min(kValues, count - i);
+    source.read(tensor, stored_bytes(type, i), raw.get(), stored_bytes(type, n));
+    if (is_quantized(type)) {
+      dequantize(type, raw.get(), static_cast<std::int64_t>(n), floats.get() + i);
+    } else {
+      kernels.widen(raw.get(), type, static_cast<std::int64_t>(n), floats.get() + i);
+    }
     i += n;
   }
   return floats;

@@ -24,7 +24,8 @@ class PackedMatrix {
   PackedView view_{};
 };
 
-/// Bytes that load_packed() will take for an f32, f16 or bf16 tensor (rows, columns), padding included.
+/// Bytes that load_packed() will take for a tensor (rows, columns) of any WeightType, padding included. UNSUPPORTED for
+/// other types.
 std::uint64_t packed_bytes(const llorch_tensor& tensor);
 /// Bytes that load_floats() will take.
 std::uint64_t floats_bytes(const llorch_tensor& tensor);

@@ -2,6 +2,7 @@
 
 #include "cpu/base/failure.hpp"
 #include "kernel_support.hpp"
+#include "quant_support.hpp"
 #include "support/memory_source.hpp"
 
 namespace llorch::cpu::testing {
@@ -56,6 +57,40 @@ BOOST_AUTO_TEST_CASE(many_threads_pack_as_one_does) {
   const PackedMatrix one = load_packed(source, fixture.tensor(), 1);
   const PackedMatrix many = load_packed(source, fixture.tensor(), 3);
   BOOST_TEST(std::memcmp(one.view().data, many.view().data, one.bytes()) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(every_quantized_type_loads_packed_and_as_floats) {
+  for (const WeightType type : kQuantTypes) {
+    const BlockFormat& format = *block_format(type);
+    const QuantMatrix w(type, 37, 512, 3);
+    llorch::testing::MemorySource memory;
+    memory.add_tensor("w", {37, 512}, 0x100 + format.gguf_type, w.blocks());
+    const abi::Source source(&memory.source());
+    const llorch_tensor tensor = source.tensor("w", {37, 512});
+    for (const int threads : {1, 2}) {
+      const PackedMatrix packed = load_packed(source, tensor, threads);
+      BOOST_TEST(packed.bytes() == packed_bytes(tensor));
+      BOOST_TEST(static_cast<int>(packed.view().type) == static_cast<int>(type));
+      BOOST_TEST(std::memcmp(packed.view().data, w.view().data, packed.bytes()) == 0, format.name);
+    }
+    const FloatBuffer floats = load_floats(source, tensor, scalar_kernels());
+    BOOST_TEST(same_bits(w.values().data(), floats.get(), w.values().size(), format.name));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(rows_that_end_within_a_block_and_unknown_types_are_refused) {
+  llorch::testing::MemorySource memory;
+  memory.add_tensor("short", {2, 48}, 0x100 + 2, std::vector<unsigned char>(2 * 27));
+  memory.add_tensor("unknown", {2, 256}, 0x100 + 16, std::vector<unsigned char>(2 * 66));
+  const abi::Source source(&memory.source());
+  const auto refused = [](llorch_status status, const std::string& word) {
+    return [=](const Failure& failure) {
+      return failure.status() == status && std::string(failure.what()).find(word) != std::string::npos;
+    };
+  };
+  BOOST_CHECK_EXCEPTION(packed_bytes(source.tensor("short", {2, 48})), Failure, refused(LLORCH_BAD_MODEL, "short"));
+  BOOST_CHECK_EXCEPTION(packed_bytes(source.tensor("unknown", {2, 256})), Failure,
+                        refused(LLORCH_UNSUPPORTED, "IQ4_XS, found type 16"));
 }
 
 BOOST_AUTO_TEST_CASE(a_file_that_cannot_be_read_is_an_error_that_names_the_tensor) {

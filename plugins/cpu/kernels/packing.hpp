@@ -1,0 +1,95 @@
+// How quantized weights and quantized activations lie in memory. Plain data only: included by files compiled for one
+// instruction set.
+#pragma once
+
+#include <cstdint>
+
+#include "cpu/kernels/types.hpp"
+
+namespace llorch::cpu {
+
+/// Columns that share one scale of the activations; the unit in which quantized products are summed.
+inline constexpr int kQuantColumns = 32;
+/// Columns that share the f16 scale of a K-quant.
+inline constexpr int kSuperColumns = 256;
+
+/// What distinguishes the quantized types once they are packed. A weight is scale * (code - offset) + minimum.
+struct PackedFormat {
+  int bits;           ///< of a stored code
+  int offset_shift;   ///< offset = 2^offset_shift; -1: no offset
+  int part_columns;   ///< columns with one scale: 16 or 32
+  bool super_scales;  ///< scale = f16 of kSuperColumns columns times an int8 of the part; else one f16 for 32 columns
+  bool minimums;      ///< a minimum beside each scale, of the same form
+  bool from_table;    ///< codes are indices into kIq4Codes
+
+  [[nodiscard]] constexpr int parts() const { return kQuantColumns / part_columns; }
+  /// Columns whose scales lie together.
+  [[nodiscard]] constexpr int scale_columns() const { return super_scales ? kSuperColumns : kQuantColumns; }
+  /// Bytes of the codes of kQuantColumns columns of one row group.
+  [[nodiscard]] constexpr std::int64_t code_bytes() const { return std::int64_t{kLanes} * kQuantColumns * bits / 8; }
+  /// Bytes of the scales and minimums of scale_columns() columns of one row group.
+  [[nodiscard]] constexpr std::int64_t scale_bytes() const {
+    const int halves = minimums ? 2 : 1;
+    return std::int64_t{kLanes} * halves * (2 + (super_scales ? kSuperColumns / part_columns : 0));
+  }
+  /// Bytes of a row group: the codes of all columns, then all scales, padded to whole cache lines.
+  [[nodiscard]] constexpr std::int64_t group_bytes(std::int64_t n_cols) const {
+    const std::int64_t bytes = n_cols / kQuantColumns * code_bytes() + n_cols / scale_columns() * scale_bytes();
+    return (bytes + 63) / 64 * 64;
+  }
+};
+
+/// Packed form of a quantized type. Codes of kQuantColumns columns are planes of 64 bytes whose byte 4 * row + i
+/// belongs to column 4 * quad + i, for quads 0..7. With 8 bits there is a plane for each quad. The low 4 bits lie two
+/// quads to a plane (q and q + 4), 2 bits four to a plane (at bit 2 * (q % 4) of plane q / 4), 1 bit all eight (bit q).
+/// Codes of 3, 5 and 6 bits are the low 2, 4 and 4 bits followed by planes of the upper 1, 1 and 2 bits. Scales: f16
+/// scales of the 16 rows, f16 minimums (of K-quants: negated factors of the minimums), then int8 scales (part, row),
+/// then int8 minimums (part, row).
+constexpr PackedFormat packed_format(WeightType type) {
+  switch (type) {
+    case WeightType::kQ4_0:
+      return {4, 3, 32, false, false, false};
+    case WeightType::kQ4_1:
+      return {4, -1, 32, false, true, false};
+    case WeightType::kQ5_0:
+      return {5, 4, 32, false, false, false};
+    case WeightType::kQ5_1:
+      return {5, -1, 32, false, true, false};
+    case WeightType::kQ8_0:
+      return {8, 7, 32, false, false, false};
+    case WeightType::kQ2_K:
+      return {2, -1, 16, true, true, false};
+    case WeightType::kQ3_K:
+      return {3, 2, 16, true, false, false};
+    case WeightType::kQ4_K:
+      return {4, -1, 32, true, true, false};
+    case WeightType::kQ5_K:
+      return {5, -1, 32, true, true, false};
+    case WeightType::kQ6_K:
+      return {6, 5, 16, true, false, false};
+    case WeightType::kIq4Nl:
+      return {4, 7, 32, false, false, true};
+    case WeightType::kIq4Xs:
+      return {4, 7, 32, true, false, true};
+    default:
+      return {0, -1, 32, false, false, false};
+  }
+}
+
+/// The 16 values of IQ4_NL and IQ4_XS, plus 128.
+inline constexpr std::uint8_t kIq4Codes[16] = {1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241};
+
+/// Activations quantized by KernelTable::quantize_activations: tiles of up to quant_tile_tokens rows. For each
+/// kQuantColumns columns a tile holds, for its `rows` rows:
+///   int8 codes (rows, kQuantColumns)
+///   f32 scales (rows): x = scale * code
+///   int32 negated sums of codes (3, rows): of all columns, of the first 16, of the last 16
+///   f32 scale * sum of codes (3, rows): the same three
+inline constexpr std::int64_t kQuantRowBytes = kQuantColumns + 7 * 4;
+
+/// Bytes of the quantized form of n_rows rows of n_cols columns.
+constexpr std::int64_t quantized_bytes(std::int64_t n_rows, std::int64_t n_cols) {
+  return n_rows * (n_cols / kQuantColumns) * kQuantRowBytes;
+}
+
+}  // namespace llorch::cpu
