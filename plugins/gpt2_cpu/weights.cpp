@@ -14,10 +14,10 @@ struct Checker {
   std::uint64_t bytes = 0;
 
   void matrix(const std::string& name, Dims dims, cpu::PackedMatrix&) {
-    bytes += cpu::packed_bytes(source.tensor(name, dims));
+    bytes += cpu::packed_bytes(cpu::weight_tensor(source, name, dims));
   }
   void floats(const std::string& name, Dims dims, cpu::FloatBuffer&) {
-    bytes += cpu::floats_bytes(source.tensor(name, dims));
+    bytes += cpu::floats_bytes(cpu::weight_tensor(source, name, dims));
   }
 };
 
@@ -28,12 +28,12 @@ struct Loader {
   std::uint64_t fingerprint = cpu::kHashStart;
 
   void matrix(const std::string& name, Dims dims, cpu::PackedMatrix& out) {
-    const llorch_tensor tensor = source.tensor(name, dims);
+    const llorch_tensor tensor = cpu::weight_tensor(source, name, dims);
     fingerprint = cpu::fold_fingerprint(source, tensor, fingerprint);
     out = cpu::load_packed(source, tensor, n_threads);
   }
   void floats(const std::string& name, Dims dims, cpu::FloatBuffer& out) {
-    const llorch_tensor tensor = source.tensor(name, dims);
+    const llorch_tensor tensor = cpu::weight_tensor(source, name, dims);
     fingerprint = cpu::fold_fingerprint(source, tensor, fingerprint);
     out = cpu::load_floats(source, tensor, kernels);
   }

@@ -202,7 +202,7 @@ class Source {
     return tensor;
   }
 
-  /// The tensor of that name, with exactly these dims (outermost first) and one of these dtypes.
+  /// The tensor of that name, with exactly these dims (outermost first) and one of these dtypes; any, if none is given.
   [[nodiscard]] llorch_tensor tensor(std::string_view name, std::initializer_list<std::uint64_t> dims,
                                      std::initializer_list<std::uint32_t> dtypes = {LLORCH_DTYPE_F32, LLORCH_DTYPE_F16,
                                                                                     LLORCH_DTYPE_BF16}) const {
@@ -215,7 +215,7 @@ class Source {
       fail(LLORCH_BAD_MODEL, "tensor ", name, ": expected ", expected, ", found ",
            shape_text(std::span(found->dims, n)));
     }
-    if (std::find(dtypes.begin(), dtypes.end(), found->dtype) == dtypes.end()) {
+    if (dtypes.size() != 0 && std::find(dtypes.begin(), dtypes.end(), found->dtype) == dtypes.end()) {
       std::string allowed;
       for (const std::uint32_t dtype : dtypes)
         allowed += (allowed.empty() ? "" : ", ") + dtype_text(dtype);

@@ -4,6 +4,8 @@
 #include <llorch/plugin.hpp>
 
 #include <cstdint>
+#include <initializer_list>
+#include <string_view>
 #include <utility>
 
 #include "cpu/base/buffer.hpp"
@@ -23,6 +25,12 @@ class PackedMatrix {
   Buffer buffer_;
   PackedView view_{};
 };
+
+/// The tensor of that name and shape, of whatever type: the functions below refuse types that they do not know.
+inline llorch_tensor weight_tensor(const abi::Source& source, std::string_view name,
+                                   std::initializer_list<std::uint64_t> dims) {
+  return source.tensor(name, dims, {});
+}
 
 /// Bytes that load_packed() will take for a tensor (rows, columns) of any WeightType, padding included. UNSUPPORTED for
 /// other types.

@@ -66,7 +66,7 @@ BOOST_AUTO_TEST_CASE(every_quantized_type_loads_packed_and_as_floats) {
     llorch::testing::MemorySource memory;
     memory.add_tensor("w", {37, 512}, 0x100 + format.gguf_type, w.blocks());
     const abi::Source source(&memory.source());
-    const llorch_tensor tensor = source.tensor("w", {37, 512});
+    const llorch_tensor tensor = weight_tensor(source, "w", {37, 512});
     for (const int threads : {1, 2}) {
       const PackedMatrix packed = load_packed(source, tensor, threads);
       BOOST_TEST(packed.bytes() == packed_bytes(tensor));
@@ -88,8 +88,9 @@ BOOST_AUTO_TEST_CASE(rows_that_end_within_a_block_and_unknown_types_are_refused)
       return failure.status() == status && std::string(failure.what()).find(word) != std::string::npos;
     };
   };
-  BOOST_CHECK_EXCEPTION(packed_bytes(source.tensor("short", {2, 48})), Failure, refused(LLORCH_BAD_MODEL, "short"));
-  BOOST_CHECK_EXCEPTION(packed_bytes(source.tensor("unknown", {2, 256})), Failure,
+  BOOST_CHECK_EXCEPTION(packed_bytes(weight_tensor(source, "short", {2, 48})), Failure,
+                        refused(LLORCH_BAD_MODEL, "short"));
+  BOOST_CHECK_EXCEPTION(packed_bytes(weight_tensor(source, "unknown", {2, 256})), Failure,
                         refused(LLORCH_UNSUPPORTED, "IQ4_XS, found type 16"));
 }
 
