@@ -17,23 +17,18 @@ constexpr std::size_t kMaxMerges = std::size_t{1} << 22;
 
 /// Everything that encoding needs, checked.
 struct BpeParts {
-  BpeVocabulary vocabulary;
+  TokenTable vocabulary;
   MergeTable merges;
   std::array<TokenId, 256> byte_tokens{};
   AddedTokens added;
   std::unique_ptr<PreTokenizer> pre_tokenizer;
-  std::vector<bool> special;  ///< by id
-  std::vector<bool> ends;     ///< by id
-  std::vector<TokenId> prefix;
-  std::vector<TokenId> suffix;
-  std::optional<TokenId> bos;
-  std::optional<TokenId> eos;
+  SpecialIds ids;
   bool add_prefix_space = false;
 };
 
 /// Appends the tokens of one piece of text.
 void encode_piece(const BpeParts& parts, std::string_view piece, std::vector<TokenId>& out) {
-  const BpeVocabulary::Entry* entry = parts.vocabulary.find(piece);
+  const TokenTable::Entry* entry = parts.vocabulary.find(piece);
   if (entry != nullptr && entry->is_whole) {
     out.push_back(entry->id);
     return;
@@ -64,8 +59,8 @@ class BpeTokenizer final : public Tokenizer {
 
   [[nodiscard]] std::vector<TokenId> encode(std::string_view text, const EncodeOptions& options) const override {
     std::vector<TokenId> out;
-    out.reserve(text.size() / 3 + parts_.prefix.size() + parts_.suffix.size());
-    if (options.add_special) out.insert(out.end(), parts_.prefix.begin(), parts_.prefix.end());
+    out.reserve(text.size() / 3 + parts_.ids.prefix.size() + parts_.ids.suffix.size());
+    if (options.add_special) out.insert(out.end(), parts_.ids.prefix.begin(), parts_.ids.prefix.end());
     for (const Segment& segment : parts_.added.split(text, options.parse_special, options.literal)) {
       if (segment.token) {
         out.push_back(*segment.token);
@@ -75,23 +70,23 @@ class BpeTokenizer final : public Tokenizer {
         encode_text(segment.text, out);
       }
     }
-    if (options.add_special) out.insert(out.end(), parts_.suffix.begin(), parts_.suffix.end());
+    if (options.add_special) out.insert(out.end(), parts_.ids.suffix.begin(), parts_.ids.suffix.end());
     return out;
   }
 
   [[nodiscard]] std::string_view token_bytes(TokenId id) const override {
     return contains(id) ? parts_.vocabulary.bytes(static_cast<std::size_t>(id)) : std::string_view();
   }
-  [[nodiscard]] bool is_special(TokenId id) const override { return contains(id) && parts_.special[index(id)]; }
-  [[nodiscard]] std::optional<TokenId> bos() const override { return parts_.bos; }
-  [[nodiscard]] std::optional<TokenId> eos() const override { return parts_.eos; }
-  [[nodiscard]] bool ends_generation(TokenId id) const override { return contains(id) && parts_.ends[index(id)]; }
+  [[nodiscard]] bool is_special(TokenId id) const override { return contains(id) && parts_.ids.special[index(id)]; }
+  [[nodiscard]] std::optional<TokenId> bos() const override { return parts_.ids.bos; }
+  [[nodiscard]] std::optional<TokenId> eos() const override { return parts_.ids.eos; }
+  [[nodiscard]] bool ends_generation(TokenId id) const override { return contains(id) && parts_.ids.ends[index(id)]; }
 
   [[nodiscard]] std::optional<TokenId> find(std::string_view token) const override {
     for (const AddedToken& added : parts_.added.tokens()) {
       if (added.content == token) return added.id;
     }
-    const BpeVocabulary::Entry* entry = parts_.vocabulary.find(token);
+    const TokenTable::Entry* entry = parts_.vocabulary.find(token);
     return entry == nullptr ? std::nullopt : std::optional<TokenId>(entry->id);
   }
 
@@ -110,16 +105,12 @@ class BpeTokenizer final : public Tokenizer {
   BpeParts parts_;
 };
 
-Error bad(const BpeSpec& spec, std::string message) {
-  return make_error(ErrorCode::kBadModel, fmt::format("{}: {}", spec.origin, message));
-}
-
 Result<void> fill_byte_tokens(const BpeSpec& spec, BpeParts& parts) {
   std::size_t missing = 0;
   std::string first;
   for (unsigned byte = 0; byte < 256; ++byte) {
     const char as_char = static_cast<char>(byte);
-    const BpeVocabulary::Entry* entry = parts.vocabulary.find({&as_char, 1});
+    const TokenTable::Entry* entry = parts.vocabulary.find({&as_char, 1});
     if (entry != nullptr) {
       parts.byte_tokens[byte] = entry->id;
     } else if (missing++ == 0) {
@@ -127,19 +118,19 @@ Result<void> fill_byte_tokens(const BpeSpec& spec, BpeParts& parts) {
     }
   }
   if (missing == 0) return {};
-  return bad(spec, fmt::format("{}: expected a token for each of the 256 bytes, found {}; the first missing is {}",
-                               spec.tokens_field, 256 - missing, first));
+  return bad_spec(spec, fmt::format("{}: expected a token for each of the 256 bytes, found {}; the first missing is {}",
+                                    spec.tokens_field, 256 - missing, first));
 }
 
 Result<void> fill_merges(const BpeSpec& spec, BpeParts& parts) {
   if (spec.merges.size() > kMaxMerges) {
-    return bad(spec, fmt::format("{}: expected at most {} merges, found {}", spec.merges_field, kMaxMerges,
-                                 spec.merges.size()));
+    return bad_spec(spec, fmt::format("{}: expected at most {} merges, found {}", spec.merges_field, kMaxMerges,
+                                      spec.merges.size()));
   }
   parts.merges.reserve(spec.merges.size());
   for (std::size_t rank = 0; rank < spec.merges.size(); ++rank) {
     const auto& [left, right] = spec.merges[rank];
-    const auto known = [&](std::string_view spelling) -> const BpeVocabulary::Entry* {
+    const auto known = [&](std::string_view spelling) -> const TokenTable::Entry* {
       const auto bytes = spelling_to_bytes(spelling);
       return bytes && !bytes->empty() ? parts.vocabulary.find(*bytes) : nullptr;
     };
@@ -150,8 +141,8 @@ Result<void> fill_merges(const BpeSpec& spec, BpeParts& parts) {
       const std::string unknown = !left_entry    ? quote(left)
                                   : !right_entry ? quote(right)
                                                  : quote(std::string(left).append(right));
-      return bad(spec, fmt::format("{}[{}]: merge of {} and {}: expected tokens of the vocabulary, {} is not one",
-                                   spec.merges_field, rank, quote(left), quote(right), unknown));
+      return bad_spec(spec, fmt::format("{}[{}]: merge of {} and {}: expected tokens of the vocabulary, {} is not one",
+                                        spec.merges_field, rank, quote(left), quote(right), unknown));
     }
     parts.merges.set(left_entry->id, right_entry->id, {static_cast<std::uint32_t>(rank), merged->id});
   }
@@ -163,9 +154,9 @@ Result<void> fill_merges(const BpeSpec& spec, BpeParts& parts) {
 void mark_whole_tokens(const BpeSpec& spec, BpeParts& parts) {
   std::vector<TokenId> result;
 
-  parts.vocabulary.for_each_entry([&](std::string_view bytes, BpeVocabulary::Entry& entry) {
+  parts.vocabulary.for_each_entry([&](std::string_view bytes, TokenTable::Entry& entry) {
     if (spec.ignore_merges) {
-      entry.is_whole = !parts.special[static_cast<std::size_t>(entry.id)];
+      entry.is_whole = !parts.ids.special[static_cast<std::size_t>(entry.id)];
       return;
     }
     result.clear();
@@ -174,53 +165,21 @@ void mark_whole_tokens(const BpeSpec& spec, BpeParts& parts) {
   });
 }
 
-Result<void> fill_special(const BpeSpec& spec, BpeParts& parts) {
-  const std::size_t size = parts.vocabulary.size();
-  parts.special.resize(size);
-  parts.ends.resize(size);
-  for (const AddedToken& token : spec.added) {
-    if (token.special) parts.special[static_cast<std::size_t>(token.id)] = true;
-  }
-  const auto check = [&](std::string_view what, TokenId id) -> Result<void> {
-    if (id >= 0 && static_cast<std::size_t>(id) < size) return {};
-    return bad(spec, fmt::format("{}: expected a token id below {}, found {}", what, size, id));
-  };
-  if (spec.bos) {
-    if (auto ok = check("bos token", *spec.bos); !ok) return ok;
-  }
-  if (spec.eos) {
-    if (auto ok = check("eos token", *spec.eos); !ok) return ok;
-    parts.ends[static_cast<std::size_t>(*spec.eos)] = true;
-  }
-  for (const TokenId id : spec.end_of_generation) {
-    if (auto ok = check("end-of-generation token", id); !ok) return ok;
-    parts.ends[static_cast<std::size_t>(id)] = true;
-  }
-  for (const auto* ids : {&spec.prefix, &spec.suffix}) {
-    for (const TokenId id : *ids) {
-      if (auto ok = check("token added around the text", id); !ok) return ok;
-    }
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Tokenizer>> make_bpe_tokenizer(const BpeSpec& spec) {
-  auto vocabulary = BpeVocabulary::build(spec);
+  auto vocabulary = build_bpe_vocabulary(spec);
   if (!vocabulary) return vocabulary.error();
   BpeParts parts;
   parts.vocabulary = std::move(*vocabulary);
   parts.added = AddedTokens(spec.added);
-  parts.prefix = spec.prefix;
-  parts.suffix = spec.suffix;
-  parts.bos = spec.bos;
-  parts.eos = spec.eos;
   parts.add_prefix_space = spec.add_prefix_space;
   parts.pre_tokenizer = spec.whole_text_is_a_word ? make_whole_text_pre_tokenizer() : make_gpt2_pre_tokenizer();
   if (auto ok = fill_byte_tokens(spec, parts); !ok) return ok.error();
   if (auto ok = fill_merges(spec, parts); !ok) return ok.error();
-  if (auto ok = fill_special(spec, parts); !ok) return ok.error();
+  auto ids = check_special_ids(spec, parts.vocabulary.size());
+  if (!ids) return ids.error();
+  parts.ids = std::move(*ids);
   mark_whole_tokens(spec, parts);
   return std::unique_ptr<Tokenizer>(std::make_unique<BpeTokenizer>(std::move(parts)));
 }

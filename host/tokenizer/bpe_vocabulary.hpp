@@ -1,64 +1,14 @@
-// Token ids, the bytes they stand for, and the way back from bytes to ids.
+// The token table of a byte-level BPE: spellings in GPT-2's byte alphabet to bytes.
 #pragma once
-
-#include <boost/unordered/unordered_flat_map.hpp>
-#include <cstdint>
-#include <optional>
-#include <string_view>
-#include <vector>
 
 #include "base/result.hpp"
 #include "tokenizer/bpe_tokenizer.hpp"
+#include "tokenizer/token_table.hpp"
 
 namespace llorch::tokenizer {
 
-/// Immutable after build(). [any-thread]
-class BpeVocabulary {
- public:
-  /// What a byte string is in the vocabulary.
-  struct Entry {
-    TokenId id = 0;
-    bool is_whole = false;  ///< BPE turns exactly these bytes into this one token, so a look-up replaces the merging
-  };
-
-  /// Fails on doubled tokens, added tokens that contradict the list, and ids beyond kMaxVocabulary.
-  [[nodiscard]] static Result<BpeVocabulary> build(const BpeSpec& spec);
-
-  BpeVocabulary() = default;  ///< no tokens
-  BpeVocabulary(BpeVocabulary&&) noexcept = default;
-  BpeVocabulary& operator=(BpeVocabulary&&) noexcept = default;
-  BpeVocabulary(const BpeVocabulary&) = delete;
-  BpeVocabulary& operator=(const BpeVocabulary&) = delete;
-  ~BpeVocabulary() = default;
-
-  [[nodiscard]] std::size_t size() const { return begins_.size() - 1; }
-  [[nodiscard]] std::string_view bytes(std::size_t id) const {
-    return {arena_.data() + begins_[id], begins_[id + 1] - begins_[id]};
-  }
-  /// The token that BPE can make of these bytes.
-  [[nodiscard]] const Entry* find(std::string_view bytes) const {
-    if (bytes.size() > longest_) return nullptr;
-    const auto found = by_bytes_.find(bytes);
-    return found == by_bytes_.end() ? nullptr : &found->second;
-  }
-  /// Calls f(bytes, entry) for every token that BPE can make; the entry may be changed.
-  template <class F>
-  void for_each_entry(F&& f) {
-    for (auto& [bytes, entry] : by_bytes_)
-      f(bytes, entry);
-  }
-
- private:
-  // Keys are a few bytes long: two overlapping words of eight, one multiplication.
-  struct BytesHash {
-    using is_avalanching = void;
-    std::size_t operator()(std::string_view bytes) const;
-  };
-
-  std::vector<char> arena_;  // bytes of all tokens, by id; a vector, because its bytes stay put when it moves
-  std::vector<std::size_t> begins_{0};  // size() + 1 offsets
-  std::size_t longest_ = 0;
-  boost::unordered_flat_map<std::string_view, Entry, BytesHash> by_bytes_;  // keys point into arena_
-};
+/// Tokens that merging can make are indexed by their bytes. Fails on doubled tokens, added tokens that contradict the
+/// list, and ids beyond kMaxVocabulary.
+[[nodiscard]] Result<TokenTable> build_bpe_vocabulary(const BpeSpec& spec);
 
 }  // namespace llorch::tokenizer

@@ -42,9 +42,7 @@ Result<std::optional<TokenId>> config_id(const ModelFile& file, std::string_view
 
 Result<std::unique_ptr<Tokenizer>> load_unchecked(const ModelFile& file) {
   if (file.format() == Format::kGguf) {
-    auto spec = bpe_from_gguf(file.metadata(), file.path().native());
-    if (!spec) return spec.error();
-    return make_bpe_tokenizer(*spec);
+    return load_gguf_tokenizer(file.metadata(), file.path().native());
   }
   auto bos = config_id(file, "tokenizer.ggml.bos_token_id");
   if (!bos) return bos.error();

@@ -4,8 +4,16 @@ namespace llorch::tokenizer {
 
 std::string Tokenizer::decode(const std::vector<TokenId>& ids, bool keep_special) const {
   std::string text;
+  bool at_start = adds_leading_space();
   for (const TokenId id : ids) {
-    if (keep_special || !is_special(id)) text.append(token_bytes(id));
+    const bool special = is_special(id);
+    if (special && !keep_special) continue;
+    std::string_view bytes = token_bytes(id);
+    if (at_start && !special && !bytes.empty()) {
+      if (bytes.front() == ' ') bytes.remove_prefix(1);
+      at_start = false;
+    }
+    text.append(bytes);
   }
   return text;
 }

@@ -1,4 +1,4 @@
-// Text to token ids and back. Implementations: byte-level BPE (GPT-2 family); SentencePiece BPE comes with Llama-2.
+// Text to token ids and back. Implementations: byte-level BPE (GPT-2, Llama-3), SentencePiece BPE (Llama-2).
 #pragma once
 
 #include <cstdint>
@@ -48,7 +48,12 @@ class Tokenizer {
   [[nodiscard]] virtual bool ends_generation(TokenId id) const = 0;
   [[nodiscard]] virtual std::optional<TokenId> find(std::string_view token) const = 0;
 
-  /// Concatenated bytes of the ids. Special tokens are left out unless `keep_special`.
+  /// encode() puts a space before the text, which decode() takes away again: SentencePiece's habit. token_bytes() keeps
+  /// it, because a token that goes on with a text needs it.
+  [[nodiscard]] virtual bool adds_leading_space() const { return false; }
+
+  /// The text of the ids: their bytes, without the one space that encode() put at the beginning. For a text that goes
+  /// on (what a model generates), use token_bytes(). Special tokens are left out unless `keep_special`.
   [[nodiscard]] std::string decode(const std::vector<TokenId>& ids, bool keep_special = true) const;
 };
 

@@ -53,18 +53,14 @@ struct File {
 
   [[nodiscard]] std::unique_ptr<Tokenizer> loaded() const {
     const Metadata read = metadata();
-    const auto spec = bpe_from_gguf(read, "file.gguf");
-    BOOST_REQUIRE_MESSAGE(spec, (spec ? "" : spec.error().message));
-    auto tokenizer = make_bpe_tokenizer(*spec);
+    auto tokenizer = load_gguf_tokenizer(read, "file.gguf");
     BOOST_REQUIRE_MESSAGE(tokenizer, (tokenizer ? "" : tokenizer.error().message));
     return std::move(*tokenizer);
   }
 
   [[nodiscard]] std::string failure() const {
     const Metadata read = metadata();
-    const auto spec = bpe_from_gguf(read, "file.gguf");
-    if (!spec) return spec.error().message;
-    const auto tokenizer = make_bpe_tokenizer(*spec);
+    const auto tokenizer = load_gguf_tokenizer(read, "file.gguf");
     return tokenizer ? "none" : tokenizer.error().message;
   }
 
@@ -136,8 +132,10 @@ BOOST_AUTO_TEST_CASE(a_pre_tokenizer_may_be_unnamed) {
 }
 
 BOOST_AUTO_TEST_CASE(other_kinds_are_refused_by_name) {
-  BOOST_TEST(failure_with([](File& f) { f.values["tokenizer.ggml.model"] = std::string_view("llama"); }) ==
-             "file.gguf: tokenizer.ggml.model: expected \"gpt2\" (byte-level BPE), found \"llama\"");
+  BOOST_TEST(
+      failure_with([](File& f) { f.values["tokenizer.ggml.model"] = std::string_view("t5"); }) ==
+      "file.gguf: tokenizer.ggml.model: expected \"gpt2\" (byte-level BPE) or \"llama\" (SentencePiece BPE), found "
+      "\"t5\"");
   BOOST_TEST(failure_with([](File& f) { f.values["tokenizer.ggml.pre"] = std::string_view("qwen2"); }) ==
              "file.gguf: tokenizer.ggml.pre: expected \"gpt-2\", the only pre-tokenizer supported, found \"qwen2\"");
 }
@@ -175,12 +173,24 @@ BOOST_AUTO_TEST_CASE(token_types_out_of_range_are_refused) {
 BOOST_AUTO_TEST_CASE(ids_outside_the_vocabulary_are_refused) {
   for (const char* name : {"bos", "eos", "eot", "eom", "unknown", "padding", "seperator"}) {
     const std::string key = std::string("tokenizer.ggml.") + name + "_token_id";
-    for (const std::uint64_t id : {std::uint64_t{260}, std::uint64_t{0xFFFFFFFF}, ~std::uint64_t{0}}) {
+    for (const std::uint64_t id : {std::uint64_t{260}, std::uint64_t{0xFFFFFFFE}, ~std::uint64_t{0}}) {
       BOOST_TEST(failure_with([&](File& f) { f.values[key] = id; }) ==
                  "file.gguf: " + key + ": expected a token id below 260, found " + std::to_string(id));
     }
     const std::string negative = failure_with([&](File& f) { f.values[key] = std::int64_t{-1}; });
     BOOST_TEST(negative.find(key) != std::string::npos, negative);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(minus_one_in_32_bits_means_none_but_not_for_the_ends_of_text) {
+  for (const char* name : {"eot", "eom", "unknown", "padding", "seperator"}) {
+    const std::string key = std::string("tokenizer.ggml.") + name + "_token_id";
+    BOOST_TEST(failure_with([&](File& f) { f.values[key] = std::uint64_t{0xFFFFFFFF}; }) == "none");
+  }
+  for (const char* name : {"bos", "eos"}) {
+    const std::string key = std::string("tokenizer.ggml.") + name + "_token_id";
+    BOOST_TEST(failure_with([&](File& f) { f.values[key] = std::uint64_t{0xFFFFFFFF}; }) ==
+               "file.gguf: " + key + ": expected a token id below 260, found 4294967295");
   }
 }
 

@@ -57,18 +57,32 @@ BOOST_AUTO_TEST_CASE(gpt2_from_vocabulary_and_merges_is_exact) {
   check_gpt2(*testing::load(copy.path()), cases);
 }
 
-BOOST_AUTO_TEST_CASE(tokenizers_of_other_kinds_are_refused_by_name) {
-  for (const auto& [name, said] : {std::pair{"llama_tokenizers/ggml-vocab-llama-spm.gguf", "\"llama\""},
-                                   std::pair{"llama_tokenizers/ggml-vocab-llama-bpe.gguf", "\"llama-bpe\""}}) {
-    const fs::path model = real_data(name);
-    if (model.empty()) continue;
-    const auto file = model_file::ModelFile::open(model, {.vocabulary_only = true});
-    BOOST_REQUIRE(file);
-    const auto tokenizer = load_tokenizer(**file);
-    BOOST_REQUIRE(!tokenizer);
-    BOOST_TEST((tokenizer.error().code == ErrorCode::kUnsupported));
-    BOOST_TEST(tokenizer.error().message.find(said) != std::string::npos, tokenizer.error().message);
-  }
+BOOST_AUTO_TEST_CASE(llama2_from_gguf_metadata_is_exact) {
+  const fs::path model = real_data("llama_tokenizers/ggml-vocab-llama-spm.gguf");
+  const fs::path cases = real_data("llama_tokenizers/llama-spm.cases.json");
+  if (model.empty() || cases.empty()) return;
+  const auto tokenizer = testing::load(model);
+  testing::check_cases(*tokenizer, cases, "ids", {});
+  BOOST_TEST(tokenizer->kind() == "SentencePiece BPE");
+  BOOST_TEST(tokenizer->vocab_size() == 32000u);
+  BOOST_TEST((tokenizer->bos() == 1));
+  BOOST_TEST((tokenizer->eos() == 2));
+  BOOST_TEST(tokenizer->ends_generation(2));
+  BOOST_TEST(tokenizer->is_special(0));
+  BOOST_TEST(!tokenizer->is_special(3));
+  BOOST_TEST(tokenizer->token_bytes(15043) == " Hello");
+  BOOST_TEST(tokenizer->token_bytes(13) == "\n");
+  BOOST_TEST((tokenizer->encode("Hello", {.add_special = true}) == std::vector<TokenId>{1, 15043}));
+  BOOST_TEST((tokenizer->encode("<s>Hello</s>", {.parse_special = true}) == std::vector<TokenId>{1, 15043, 2}));
+}
+
+BOOST_AUTO_TEST_CASE(stories260k_has_the_ids_of_its_own_prompt) {
+  const fs::path model = real_data("stories260K/stories260K.gguf");
+  if (model.empty()) return;
+  const auto tokenizer = testing::load(model);
+  BOOST_TEST(
+      (tokenizer->encode("Once upon a time", {.add_special = true}) == std::vector<TokenId>{1, 403, 407, 261, 378}));
+  BOOST_TEST(tokenizer->decode({403, 407, 261, 378, 432, 383, 286}) == "Once upon a time, there was");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,13 @@
+// Tokens that end an answer, known by their names: files often leave out which they are.
+#pragma once
+
+#include "tokenizer/tokenizer_spec.hpp"
+
+namespace llorch::tokenizer {
+
+/// Adds every token of the description that is called like the end of a turn or of a text ("<|eot_id|>", "<|im_end|>",
+/// "<end_of_turn>" ...) to `end_of_generation`, and makes it special: some files call such tokens ordinary text. A name
+/// that ordinary text could hold ("</s>") counts only where the file itself says the token is not ordinary.
+void add_end_tokens_by_name(TokenizerSpec& spec);
+
+}  // namespace llorch::tokenizer
