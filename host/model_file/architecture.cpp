@@ -11,16 +11,18 @@
 
 #include "base/text.hpp"
 #include "model_file/architecture_gpt2.hpp"
+#include "model_file/architecture_llama.hpp"
 #include "model_file/ggml_type.hpp"
 
 namespace llorch::model_file {
 namespace {
 
 constexpr std::uint64_t kMaxBlocks = 512;
+constexpr std::uint64_t kMaxHeadSize = 1 << 16;
 constexpr std::uint64_t kMaxSize = std::numeric_limits<std::int32_t>::max();  // positions and sizes are int32 elsewhere
 
-std::array<const Architecture*, 1> architectures() {
-  return {&gpt2_architecture()};
+std::array<const Architecture*, 2> architectures() {
+  return {&gpt2_architecture(), &llama_architecture()};
 }
 
 /// Reads hyperparameters under "<architecture>." and checks their ranges.
@@ -57,13 +59,42 @@ class HyperparameterReader {
   const std::string& origin_;
 };
 
+/// Components of a head and how many of them are rotated.
+Result<void> read_head_size(const HyperparameterReader& reader, const Metadata& metadata, Hyperparameters& h) {
+  if (metadata.find(reader.key("attention.key_length")) != nullptr) {
+    const auto keys = reader.size("attention.key_length", kMaxHeadSize);
+    if (!keys) return keys.error();
+    h.head_size = *keys;
+  } else if (h.embedding % h.heads == 0) {
+    h.head_size = h.embedding / h.heads;
+  } else {
+    return reader.bad("attention.head_count", fmt::format("expected a divisor of {} {}, found {}",
+                                                          reader.key("embedding_length"), h.embedding, h.heads));
+  }
+  const auto values = metadata.optional_u64(reader.key("attention.value_length"));
+  if (!values) return values.error();
+  if (values->value_or(h.head_size) != h.head_size) {
+    return reader.bad("attention.value_length",
+                      fmt::format("expected {}, as long as the keys, found {}", h.head_size, **values));
+  }
+  const auto rotated = metadata.optional_u64(reader.key("rope.dimension_count"));
+  if (!rotated) return rotated.error();
+  if (*rotated && (**rotated % 2 != 0 || **rotated > h.head_size)) {
+    return reader.bad(
+        "rope.dimension_count",
+        fmt::format("expected an even number up to {}, the length of a head, found {}", h.head_size, **rotated));
+  }
+  h.rope_pairs = rotated->value_or(h.head_size) / 2;
+  return {};
+}
+
 /// A context that positions cannot count is refused with the size of the cache it would take, in f32.
 Result<std::uint64_t> read_context(const HyperparameterReader& reader, const Metadata& metadata,
                                    const Hyperparameters& h) {
   const auto context = metadata.u64(reader.key("context_length"));
   if (!context) return context.error();
   if (*context >= 1 && *context <= kMaxSize) return *context;
-  const long double row = 2.0L * sizeof(float) * static_cast<long double>(h.blocks * h.heads_kv * h.head_size());
+  const long double row = 2.0L * sizeof(float) * static_cast<long double>(h.blocks * h.heads_kv * h.head_size);
   return reader.bad("context_length",
                     fmt::format("expected 1 to {}, found {}, whose KV cache would need {:.0f} bytes", kMaxSize,
                                 *context, static_cast<double>(row * static_cast<long double>(*context))));
@@ -112,12 +143,16 @@ class ShapeMaker {
         return h_.context;
       case Axis::kEmbedding:
         return h_.embedding;
+      case Axis::kQuery:
+        return h_.heads * h_.head_size;
       case Axis::kKeyValue:
-        return h_.heads_kv * h_.head_size();
+        return h_.heads_kv * h_.head_size;
       case Axis::kQkv:
-        return h_.embedding + 2 * h_.heads_kv * h_.head_size();
+        return h_.embedding + 2 * h_.heads_kv * h_.head_size;
       case Axis::kFeedForward:
         return h_.feed_forward;
+      case Axis::kRopePairs:
+        return h_.rope_pairs;
     }
     return 0;
   }
@@ -145,6 +180,7 @@ std::vector<Expected> expand(const Architecture& architecture, std::uint64_t blo
   const auto per_block = [](const TensorRule& rule) { return rule.name.find('%') != std::string_view::npos; };
   const auto add = [&](const TensorRule& rule, std::uint64_t block) {
     const std::string_view stored = naming == Naming::kGguf ? rule.name : rule.hugging_face;
+    if (stored.empty()) return;  // no file of this kind holds it
     out.push_back({with_block(rule.name, block), with_block(stored, block), &rule, std::nullopt});
   };
   const auto rules = architecture.tensors;
@@ -174,7 +210,8 @@ const Architecture* find_architecture(std::string_view gguf_name) {
 
 const Architecture* find_architecture_by_hugging_face_type(std::string_view model_type) {
   for (const Architecture* architecture : architectures()) {
-    if (architecture->hugging_face_type == model_type) return architecture;
+    const auto types = architecture->hugging_face_types;
+    if (std::find(types.begin(), types.end(), model_type) != types.end()) return architecture;
   }
   return nullptr;
 }
@@ -182,6 +219,9 @@ const Architecture* find_architecture_by_hugging_face_type(std::string_view mode
 Result<Hyperparameters> read_hyperparameters(const Architecture& architecture, const Metadata& metadata,
                                              const std::string& origin) {
   const HyperparameterReader reader(architecture, metadata, origin);
+  if (architecture.check_metadata != nullptr) {
+    if (auto ok = architecture.check_metadata(metadata, origin); !ok) return ok.error();
+  }
   Hyperparameters h;
   const auto blocks = reader.size("block_count", kMaxBlocks);
   if (!blocks) return blocks.error();
@@ -195,10 +235,7 @@ Result<Hyperparameters> read_hyperparameters(const Architecture& architecture, c
   const auto heads = reader.size("attention.head_count");
   if (!heads) return heads.error();
   h.heads = *heads;
-  if (h.embedding % h.heads != 0) {
-    return reader.bad("attention.head_count", fmt::format("expected a divisor of {} {}, found {}",
-                                                          reader.key("embedding_length"), h.embedding, h.heads));
-  }
+  if (auto ok = read_head_size(reader, metadata, h); !ok) return ok.error();
   h.heads_kv = h.heads;
   if (metadata.find(reader.key("attention.head_count_kv")) != nullptr) {
     const auto heads_kv = reader.size("attention.head_count_kv");
@@ -263,8 +300,9 @@ Result<std::vector<Binding>> bind_tensors(const Architecture& architecture, cons
                               : fmt::format("tensor \"{}\" is missing", wanted.name));
     }
     const StoredTensor& tensor = stored[*wanted.found];
-    const bool transposed = hugging_face && wanted.rule->transposed;
-    Binding binding{std::move(wanted.name), *wanted.found, tensor.dims, transposed};
+    const Arrangement arrangement = hugging_face ? wanted.rule->arrangement : Arrangement::kCanonical;
+    const bool transposed = arrangement == Arrangement::kTransposed;
+    Binding binding{std::move(wanted.name), *wanted.found, tensor.dims, arrangement};
     if (transposed) std::reverse(binding.dims.begin(), binding.dims.end());
     const auto shape = shapes.shape(*wanted.rule, binding.dims);
     if (binding.dims != shape) {

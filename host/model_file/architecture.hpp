@@ -25,11 +25,29 @@ struct Hyperparameters {
   std::uint64_t blocks = 0;
   std::uint64_t heads = 0;
   std::uint64_t heads_kv = 0;
-  [[nodiscard]] std::uint64_t head_size() const { return embedding / heads; }
+  std::uint64_t head_size = 0;   ///< embedding / heads unless the file says otherwise
+  std::uint64_t rope_pairs = 0;  ///< components of a head that are rotated, by two; head_size / 2 unless the file says
 };
 
 /// One axis of a shape.
-enum class Axis : std::uint8_t { kNone, kVocabulary, kContext, kEmbedding, kKeyValue, kQkv, kFeedForward };
+enum class Axis : std::uint8_t {
+  kNone,
+  kVocabulary,
+  kContext,
+  kEmbedding,
+  kQuery,
+  kKeyValue,
+  kQkv,
+  kFeedForward,
+  kRopePairs
+};
+
+/// How Hugging Face files hold a matrix whose canonical form is (rows, columns).
+enum class Arrangement : std::uint8_t {
+  kCanonical,
+  kTransposed,   ///< (columns, rows)
+  kRotaryHalves  ///< each head's rows: first components of all rotary pairs, then the second ones; canonical are pairs
+};
 
 /// One line of an architecture's table. '%' stands for the number of the block.
 struct TensorRule {
@@ -37,24 +55,33 @@ struct TensorRule {
   std::string_view hugging_face;  ///< name in Hugging Face files, without the model's prefix
   std::array<Axis, 2> shape;      ///< canonical, outermost first; the second is kNone for vectors
   bool optional = false;
-  bool transposed = false;  ///< Hugging Face files hold [in, out]
+  Arrangement arrangement = Arrangement::kCanonical;
+};
+
+/// A tensor that no file holds because a Hugging Face configuration says in numbers what is in it.
+struct MadeTensor {
+  std::string_view name;      ///< canonical
+  std::vector<float> values;  ///< one dimension
 };
 
 /// Keys and strings a Hugging Face configuration is translated into. Strings live in `strings`.
 struct ConvertedConfig {
   Metadata metadata;
   std::deque<std::string> strings;
+  std::vector<MadeTensor> tensors;
   bool tied_head = true;  ///< no output matrix of its own: "lm_head.weight", if present, repeats the embedding
 };
 
 struct Architecture {
-  std::string_view name;               ///< general.architecture
-  std::string_view hugging_face_type;  ///< model_type in config.json
+  std::string_view name;                                 ///< general.architecture
+  std::span<const std::string_view> hugging_face_types;  ///< model_type in config.json
   std::span<const TensorRule> tensors;
   std::string_view hugging_face_prefix;                    ///< may stand before each name
   std::span<const std::string_view> hugging_face_buffers;  ///< name endings of tensors that are no weights
   std::string_view epsilon_key;                            ///< after "<name>."
   Result<ConvertedConfig> (*convert_config)(const boost::json::object& config, const std::string& origin);
+  /// Refuses variants of the family that no plugin knows; null: nothing to refuse.
+  Result<void> (*check_metadata)(const Metadata& metadata, const std::string& origin) = nullptr;
 };
 
 /// Null when the family is not known here; such files are validated in structure only.
@@ -70,7 +97,7 @@ struct Binding {
   std::string name;
   std::size_t stored = 0;           ///< index into what was given
   std::vector<std::uint64_t> dims;  ///< canonical
-  bool transposed = false;
+  Arrangement arrangement = Arrangement::kCanonical;
 };
 
 enum class Naming : std::uint8_t { kGguf, kHuggingFace };

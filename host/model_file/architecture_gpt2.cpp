@@ -13,20 +13,25 @@ namespace {
 
 // "Language Models are Unsupervised Multitask Learners" (2019). Hugging Face keeps the linear layers as Conv1D, whose
 // weight is [in, out]; the canonical orientation is [out, in].
+constexpr Arrangement kConv1d = Arrangement::kTransposed;
+constexpr std::array<std::string_view, 1> kTypes = {"gpt2"};
+
 constexpr std::array kTensors = {
     TensorRule{"token_embd.weight", "wte.weight", {Axis::kVocabulary, Axis::kEmbedding}},
     TensorRule{"position_embd.weight", "wpe.weight", {Axis::kContext, Axis::kEmbedding}},
     TensorRule{"blk.%.attn_norm.weight", "h.%.ln_1.weight", {Axis::kEmbedding}},
     TensorRule{"blk.%.attn_norm.bias", "h.%.ln_1.bias", {Axis::kEmbedding}},
-    TensorRule{"blk.%.attn_qkv.weight", "h.%.attn.c_attn.weight", {Axis::kQkv, Axis::kEmbedding}, false, true},
+    TensorRule{"blk.%.attn_qkv.weight", "h.%.attn.c_attn.weight", {Axis::kQkv, Axis::kEmbedding}, false, kConv1d},
     TensorRule{"blk.%.attn_qkv.bias", "h.%.attn.c_attn.bias", {Axis::kQkv}},
-    TensorRule{"blk.%.attn_output.weight", "h.%.attn.c_proj.weight", {Axis::kEmbedding, Axis::kEmbedding}, false, true},
+    TensorRule{
+        "blk.%.attn_output.weight", "h.%.attn.c_proj.weight", {Axis::kEmbedding, Axis::kEmbedding}, false, kConv1d},
     TensorRule{"blk.%.attn_output.bias", "h.%.attn.c_proj.bias", {Axis::kEmbedding}},
     TensorRule{"blk.%.ffn_norm.weight", "h.%.ln_2.weight", {Axis::kEmbedding}},
     TensorRule{"blk.%.ffn_norm.bias", "h.%.ln_2.bias", {Axis::kEmbedding}},
-    TensorRule{"blk.%.ffn_up.weight", "h.%.mlp.c_fc.weight", {Axis::kFeedForward, Axis::kEmbedding}, false, true},
+    TensorRule{"blk.%.ffn_up.weight", "h.%.mlp.c_fc.weight", {Axis::kFeedForward, Axis::kEmbedding}, false, kConv1d},
     TensorRule{"blk.%.ffn_up.bias", "h.%.mlp.c_fc.bias", {Axis::kFeedForward}},
-    TensorRule{"blk.%.ffn_down.weight", "h.%.mlp.c_proj.weight", {Axis::kEmbedding, Axis::kFeedForward}, false, true},
+    TensorRule{
+        "blk.%.ffn_down.weight", "h.%.mlp.c_proj.weight", {Axis::kEmbedding, Axis::kFeedForward}, false, kConv1d},
     TensorRule{"blk.%.ffn_down.bias", "h.%.mlp.c_proj.bias", {Axis::kEmbedding}},
     TensorRule{"output_norm.weight", "ln_f.weight", {Axis::kEmbedding}},
     TensorRule{"output_norm.bias", "ln_f.bias", {Axis::kEmbedding}},
@@ -83,7 +88,7 @@ Result<ConvertedConfig> convert_config(const boost::json::object& object, const 
   const auto epsilon = config.f64_or("layer_norm_epsilon", 1e-5);
   if (!epsilon) return epsilon.error();
 
-  ConvertedConfig out{Metadata(origin), {}, *tied};
+  ConvertedConfig out{Metadata(origin), {}, {}, *tied};
   Metadata& meta = out.metadata;
   meta.insert("general.architecture", std::string_view("gpt2"));
   meta.insert("gpt2.context_length", *context);
@@ -101,7 +106,7 @@ Result<ConvertedConfig> convert_config(const boost::json::object& object, const 
 
 const Architecture& gpt2_architecture() {
   static const Architecture kGpt2 = {
-      "gpt2", "gpt2", kTensors, "transformer.", kBuffers, "attention.layer_norm_epsilon", &convert_config};
+      "gpt2", kTypes, kTensors, "transformer.", kBuffers, "attention.layer_norm_epsilon", &convert_config};
   return kGpt2;
 }
 

@@ -141,7 +141,7 @@ Result<std::vector<Binding>> bind_or_take(const Parts& parts, const std::vector<
   }
   std::vector<Binding> bindings;
   for (std::size_t i = 0; i < stored.size(); ++i) {
-    bindings.push_back({stored[i].name, i, stored[i].dims, false});
+    bindings.push_back({stored[i].name, i, stored[i].dims, Arrangement::kCanonical});
   }
   return bindings;
 }
@@ -177,7 +177,7 @@ Result<Parts> read_gguf_model(const fs::path& path, const OpenOptions& options) 
     const StoredTensor& tensor = (*stored)[binding.stored];
     parts.tensors.push_back(
         {std::move(binding.name), tensor.ggml_type, std::move(binding.dims), tensor.nbytes, std::string()});
-    parts.locations.push_back({tensor.file, tensor.offset, false});
+    parts.locations.push_back({tensor.file, tensor.offset, Arrangement::kCanonical, 0, nullptr});
   }
   return parts;
 }

@@ -115,7 +115,7 @@ Result<void> add_token_id(const json::object& config, const std::string& origin,
 
 /// An architecture the host has no table for: what is scalar in the configuration, as it is.
 ConvertedConfig plain_config(const json::object& config, std::string_view model_type, const std::string& origin) {
-  ConvertedConfig out{Metadata(origin), {}, true};
+  ConvertedConfig out{Metadata(origin), {}, {}, true};
   const auto keep = [&](std::string_view text) { return std::string_view(out.strings.emplace_back(text)); };
   out.metadata.insert("general.architecture", keep(model_type));
   for (const auto& member : config) {
@@ -164,7 +164,8 @@ Result<Configuration> read_configuration(const fs::path& path) {
   return out;
 }
 
-Result<void> add_tensor(Parts& parts, const StoredTensor& stored, Binding binding) {
+/// `head_size` matters for tensors whose rows lie in another order within each head.
+Result<void> add_tensor(Parts& parts, const StoredTensor& stored, Binding binding, std::uint64_t head_size) {
   if (stored.ggml_type == kNoGgmlType) {
     return make_error(ErrorCode::kUnsupported,
                       fmt::format("{}: tensor {}: dtype {} is not supported", parts.files[stored.file]->path().native(),
@@ -173,13 +174,14 @@ Result<void> add_tensor(Parts& parts, const StoredTensor& stored, Binding bindin
   std::string source_name = binding.name == stored.name ? std::string() : stored.name;
   parts.tensors.push_back(
       {std::move(binding.name), stored.ggml_type, std::move(binding.dims), stored.nbytes, std::move(source_name)});
-  parts.locations.push_back({stored.file, stored.offset, binding.transposed});
+  parts.locations.push_back({stored.file, stored.offset, binding.arrangement, head_size, nullptr});
   return {};
 }
 
 Result<void> add_tensors(Parts& parts, const Configuration& config, std::vector<StoredTensor> stored) {
   const std::string& origin = parts.path.native();
   std::vector<Binding> bindings;
+  std::uint64_t head_size = 0;
   if (config.architecture != nullptr) {
     const auto hyperparameters = read_hyperparameters(*config.architecture, parts.metadata, origin);
     if (!hyperparameters) return hyperparameters.error();
@@ -187,14 +189,22 @@ Result<void> add_tensors(Parts& parts, const Configuration& config, std::vector<
                               config.converted->tied_head, origin);
     if (!bound) return bound.error();
     bindings = std::move(*bound);
+    head_size = hyperparameters->head_size;
   } else {
     for (std::size_t i = 0; i < stored.size(); ++i) {
-      bindings.push_back({stored[i].name, i, stored[i].dims, false});
+      bindings.push_back({stored[i].name, i, stored[i].dims, Arrangement::kCanonical});
     }
   }
   for (Binding& binding : bindings) {
     const StoredTensor& tensor = stored[binding.stored];
-    if (auto added = add_tensor(parts, tensor, std::move(binding)); !added) return added.error();
+    if (auto added = add_tensor(parts, tensor, std::move(binding), head_size); !added) return added.error();
+  }
+  if (config.converted == nullptr) return {};
+  for (const MadeTensor& made : config.converted->tensors) {  // which lives as long as the model
+    const std::uint64_t bytes = made.values.size() * sizeof(float);
+    parts.tensors.push_back({std::string(made.name), kGgmlF32, {made.values.size()}, bytes, "config.json"});
+    parts.locations.push_back(
+        {0, 0, Arrangement::kCanonical, 0, reinterpret_cast<const std::byte*>(made.values.data())});
   }
   return {};
 }

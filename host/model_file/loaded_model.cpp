@@ -2,9 +2,11 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "model_file/ggml_type.hpp"
+#include "model_file/rotary_read.hpp"
 #include "model_file/source_adapter.hpp"
 #include "model_file/transposed_read.hpp"
 
@@ -40,11 +42,23 @@ Result<void> LoadedModel::read_tensor(std::uint64_t index, std::uint64_t offset,
                                   tensor.name, out.size(), offset, tensor.nbytes));
   }
   const Location& location = parts_.locations[index];
+  if (location.memory != nullptr) {
+    std::copy_n(location.memory + offset, out.size(), out.begin());
+    return {};
+  }
   const File& file = *parts_.files[location.file];
-  if (!location.transposed) return file.read(location.offset + offset, out);
-  const TransposedMatrix matrix{&file, location.offset, tensor.dims[0], tensor.dims[1],
-                                ggml_type_info(tensor.ggml_type)->n_bytes};
-  return read_transposed(matrix, offset, out);
+  switch (location.arrangement) {
+    case Arrangement::kCanonical:
+      break;
+    case Arrangement::kTransposed:
+      return read_transposed(
+          {&file, location.offset, tensor.dims[0], tensor.dims[1], ggml_type_info(tensor.ggml_type)->n_bytes}, offset,
+          out);
+    case Arrangement::kRotaryHalves:
+      return read_rotary_pairs({&file, location.offset, tensor.nbytes / tensor.dims[0], location.head_rows}, offset,
+                               out);
+  }
+  return file.read(location.offset + offset, out);
 }
 
 const llorch_source& LoadedModel::source() const {
@@ -53,8 +67,9 @@ const llorch_source& LoadedModel::source() const {
 
 const std::byte* LoadedModel::mapped(std::uint64_t index) const {
   const Location& location = parts_.locations[index];
+  if (location.memory != nullptr) return location.memory;
   const std::byte* base = parts_.files[location.file]->mapping();
-  if (location.transposed || base == nullptr) return nullptr;
+  if (location.arrangement != Arrangement::kCanonical || base == nullptr) return nullptr;
   // Mappings begin at a page, so the offset decides. Blocks of quantized types hold f16 scales at most.
   const auto type = ggml_type_info(parts_.tensors[index].ggml_type);
   const std::uint64_t alignment = type->block == 1 ? type->n_bytes : 4;

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "model_file/architecture.hpp"
 #include "model_file/file.hpp"
 #include "model_file/model_file.hpp"
 
@@ -17,7 +18,9 @@ class SourceAdapter;
 struct Location {
   std::uint32_t file = 0;    ///< index into Parts::files
   std::uint64_t offset = 0;  ///< of its first byte
-  bool transposed = false;   ///< stored as [dims[1], dims[0]]
+  Arrangement arrangement = Arrangement::kCanonical;
+  std::uint64_t head_rows = 0;        ///< rows of one head, for kRotaryHalves
+  const std::byte* memory = nullptr;  ///< the tensor itself when it is in no file
 };
 
 /// What a format's reader found, validated. Tensors and locations are parallel.

@@ -1,32 +1,6 @@
 #include "gpt2_cpu/block.hpp"
 
-#include <algorithm>
-
 namespace llorch::gpt2_cpu {
-namespace {
-
-/// Taps the scores of each sequence, one after the other.
-void attend_tapped(std::int64_t layer, const cpu::Rows& q, const cpu::Rows& out, BlockState& s) {
-  const std::int64_t n_heads = s.config.n_heads;
-  for (const cpu::QueryRun& run : s.rows.runs) {
-    const std::int64_t columns = run.n_visible + run.n_rows - 1;
-    std::vector<float> scores(static_cast<std::size_t>(n_heads * run.n_rows * columns));
-    cpu::QueryRun observed = run;
-    observed.scores = scores.data();
-    s.attention.attend(s.compute, s.kv, layer, {observed}, q, n_heads, out);
-    s.taps.show_scores(layer, scores.data(), n_heads, run.n_rows, columns, s.rows.batch_row.data() + run.first_row);
-  }
-}
-
-void attend(std::int64_t layer, const cpu::Rows& q, const cpu::Rows& out, BlockState& s) {
-  if (s.taps.wants(LLORCH_TAP_SCORES, layer)) {
-    attend_tapped(layer, q, out, s);
-  } else {
-    s.attention.attend(s.compute, s.kv, layer, s.rows.runs, q, s.config.n_heads, out);
-  }
-}
-
-}  // namespace
 
 Activations::Activations(const Config& c, std::int64_t max_rows, std::int64_t max_output_rows)
     : x(max_rows, c.dim, "residual stream"),
@@ -74,16 +48,16 @@ void forward_block(const LayerWeights& w, std::int64_t layer, bool outputs_only,
   tap(LLORCH_TAP_K, k);
   tap(LLORCH_TAP_V, v);
 
-  s.attention.append(compute, s.kv, layer, s.rows.runs, k, v, s.config.n_heads);
+  s.attention.append(compute, s.kv, layer, s.rows.runs, k, v);
   if (outputs_only) {
-    keep_output_rows(s, q);
+    cpu::keep_output_rows(s.rows, x, q);
     if (s.rows.n == 0) return;
     x = x.first(s.rows.n);
     q = q.first(s.rows.n);
   }
 
   const cpu::Rows attention = a.attention.rows(s.rows.n);
-  attend(layer, q, attention, s);  // taps the scores
+  s.attention.attend(compute, s.kv, layer, s.rows.runs, q, attention, s.taps, s.rows.batch_row.data());
   const cpu::Rows attn_out = a.attn_out.rows(s.rows.n);
   compute.project(attention, w.attn_output.weight.view(), w.attn_output.bias.get(), attn_out);
   tap(LLORCH_TAP_ATTN_OUT, attn_out);
@@ -102,36 +76,6 @@ void forward_block(const LayerWeights& w, std::int64_t layer, bool outputs_only,
   tap(LLORCH_TAP_FFN_OUT, ffn_out);
   compute.add(x, ffn_out);
   tap(LLORCH_TAP_BLOCK_OUT, x);
-}
-
-void keep_output_rows(BlockState& s, const cpu::Rows& queries) {
-  LiveRows& rows = s.rows;
-  const cpu::Rows x = s.activations.x.rows(rows.n);
-  std::vector<cpu::QueryRun> kept;
-  std::int64_t n = 0;
-  for (const cpu::QueryRun& run : rows.runs) {
-    for (std::int64_t i = 0; i < run.n_rows; ++i) {
-      const std::int64_t row = run.first_row + i;
-      const std::uint32_t batch_row = rows.batch_row[static_cast<std::size_t>(row)];
-      if (!std::binary_search(rows.outputs.begin(), rows.outputs.end(), batch_row)) continue;
-      const std::int64_t n_visible = run.n_visible + i;
-      const bool joins =
-          !kept.empty() && kept.back().seq == run.seq && kept.back().n_visible + kept.back().n_rows == n_visible;
-      if (joins) {
-        ++kept.back().n_rows;
-      } else {
-        kept.push_back({.seq = run.seq, .first_row = n, .n_rows = 1, .n_visible = n_visible});
-      }
-      if (row != n) {
-        std::copy_n(x.row(row), x.n_cols, x.row(n));
-        if (queries.data != nullptr) std::copy_n(queries.row(row), queries.n_cols, queries.row(n));
-      }
-      rows.batch_row[static_cast<std::size_t>(n)] = batch_row;
-      ++n;
-    }
-  }
-  rows.n = n;
-  rows.runs = std::move(kept);
 }
 
 }  // namespace llorch::gpt2_cpu

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "cpu/compute/attention.hpp"
 #include "cpu/compute/compute.hpp"
+#include "cpu/compute/live_rows.hpp"
 #include "cpu/compute/taps.hpp"
 #include "cpu/kv_cache/kv_cache.hpp"
 #include "gpt2_cpu/config.hpp"
@@ -31,15 +31,6 @@ struct Activations {
   cpu::RowBuffer logits;      // (output rows, n_vocab)
 };
 
-/// The rows that are still being computed. It begins with the whole batch and ends with the rows whose logits are
-/// wanted.
-struct LiveRows {
-  std::int64_t n = 0;
-  std::vector<std::uint32_t> batch_row;  // of each row
-  std::vector<cpu::QueryRun> runs;       // the same rows, by sequence
-  std::vector<std::uint32_t> outputs;    // batch rows whose logits are wanted, ascending
-};
-
 /// What a block works with: all of it belongs to one context.
 struct BlockState {
   const Config& config;
@@ -48,14 +39,11 @@ struct BlockState {
   cpu::KvCache& kv;
   cpu::Taps& taps;
   Activations& activations;
-  LiveRows& rows;
+  cpu::LiveRows& rows;
 };
 
 /// x += attention(norm(x)); x += feed_forward(norm(x)). With `outputs_only`, rows that nobody asked for are dropped as
 /// soon as their keys and values are stored: for the last block.
 void forward_block(const LayerWeights& w, std::int64_t layer, bool outputs_only, BlockState& s);
-
-/// Keeps the rows whose logits are wanted, in the residual stream and in `queries` (empty: none to keep).
-void keep_output_rows(BlockState& s, const cpu::Rows& queries);
 
 }  // namespace llorch::gpt2_cpu

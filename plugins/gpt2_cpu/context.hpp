@@ -8,7 +8,9 @@
 
 #include "cpu/compute/attention.hpp"
 #include "cpu/compute/compute.hpp"
+#include "cpu/compute/live_rows.hpp"
 #include "cpu/compute/taps.hpp"
+#include "cpu/context/limits.hpp"
 #include "cpu/kv_cache/kv_cache.hpp"
 #include "gpt2_cpu/block.hpp"
 #include "gpt2_cpu/config.hpp"
@@ -17,30 +19,17 @@ namespace llorch::gpt2_cpu {
 
 class Model;
 
-/// llorch_context_params with every default filled in.
-struct ContextLimits {
-  std::int64_t max_tokens = 0;
-  std::int32_t max_seqs = 1;
-  std::int64_t max_batch_tokens = 0;  ///< rows that a batch may have
-  std::int64_t max_rows = 0;          ///< rows that can find room in the cache: scratch memory is made for these
-  std::int64_t max_output_rows = 0;
-  int n_threads = 1;
-};
-
-/// INVALID_ARGUMENT: a number out of range. UNSUPPORTED: a KV type other than f32.
-ContextLimits context_limits(const Config& config, const llorch_context_params& params);
-
 /// Bytes that a context takes.
 struct ContextBytes {
   std::uint64_t kv = 0;
   std::uint64_t scratch = 0;
 };
-ContextBytes context_bytes(const Config& config, const ContextLimits& limits, const cpu::KernelTable& kernels);
+ContextBytes context_bytes(const Config& config, const cpu::ContextLimits& limits);
 
 /// One caller at a time. The functions that the ABI names do what llorch_plugin.h says.
 class Context {
  public:
-  Context(const Model& model, const ContextLimits& limits);
+  Context(const Model& model, const cpu::ContextLimits& limits);
 
   llorch_output forward(const llorch_batch& batch);
   void kv_seq_remove(std::int32_t seq, std::int32_t p0, std::int32_t p1) { kv_.remove(seq, p0, p1); }
@@ -56,21 +45,19 @@ class Context {
   void memory_usage(const abi::MemoryReport& report) const;
 
  private:
-  /// Checks the batch and lists its rows; the cache is not touched.
-  std::vector<cpu::KvRun> plan(const llorch_batch& batch);
   /// x = token embedding + position embedding
   void embed(const llorch_batch& batch);
   /// logits = final_norm(x) W^T
   llorch_output head();
 
   const Model& model_;
-  ContextLimits limits_;
+  cpu::ContextLimits limits_;
   cpu::Compute compute_;
   cpu::Attention attention_;
   cpu::KvCache kv_;
   cpu::Taps taps_;
   Activations activations_;
-  LiveRows rows_;
+  cpu::LiveRows rows_;
 };
 
 }  // namespace llorch::gpt2_cpu

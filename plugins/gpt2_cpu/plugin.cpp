@@ -55,7 +55,7 @@ class Plugin {
                        const llorch_context_params& context, const abi::MemoryReport& report) const {
     check_device(model);
     const Config config = read_config(source);
-    const ContextBytes bytes = context_bytes(config, context_limits(config, context), kernels_);
+    const ContextBytes bytes = context_bytes(config, cpu::context_limits(config.n_positions, context));
     report.add(LLORCH_MEMORY_WEIGHTS, check_weights(config, source));
     report.add(LLORCH_MEMORY_KV, bytes.kv);
     report.add(LLORCH_MEMORY_SCRATCH, bytes.scratch);

@@ -40,6 +40,10 @@ void Compute::layer_norm(const Rows& x, const NormView& norm, float eps, const R
            [&](std::int64_t i) { kernels_.layer_norm(x.row(i), norm.weight, norm.bias, eps, x.n_cols, y.row(i)); });
 }
 
+void Compute::rms_norm(const Rows& x, const float* weight, float eps, const Rows& y) {
+  each_row(x.n_rows, [&](std::int64_t i) { kernels_.rms_norm(x.row(i), weight, eps, x.n_cols, y.row(i)); });
+}
+
 Compute::Tiles Compute::tiles_of(const Rows& x, bool floats, bool quantized) {
   Tiles tiles;
   if (floats) {
@@ -110,6 +114,10 @@ void Compute::project(const Rows& x, std::initializer_list<Product> products) {
       first += n;
     }
   });
+}
+
+void Compute::silu_gate(const Rows& gate, const Rows& up) {
+  each_row(gate.n_rows, [&](std::int64_t i) { kernels_.silu_gate(gate.row(i), up.row(i), gate.n_cols); });
 }
 
 void Compute::add(const Rows& x, const Rows& y) {

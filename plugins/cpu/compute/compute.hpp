@@ -73,6 +73,8 @@ class Compute {
 
   /// y = layer_norm(x) * weight + bias, row by row.
   void layer_norm(const Rows& x, const NormView& norm, float eps, const Rows& y);
+  /// y = rms_norm(x) * weight, row by row; weight: (n_cols).
+  void rms_norm(const Rows& x, const float* weight, float eps, const Rows& y);
   /// y = x W^T + bias; bias (padded to whole groups) may be null. y.stride must hold W's padded rows.
   void project(const Rows& x, const PackedView& weights, const float* bias, const Rows& y);
   /// The same, followed by `activation` on y in place.
@@ -81,6 +83,8 @@ class Compute {
   /// Several products of the same x in one phase: x is packed or quantized once, and the threads meet once. Weights may
   /// be of different types.
   void project(const Rows& x, std::initializer_list<Product> products);
+  /// gate = silu(gate) * up, the hidden layer of SwiGLU.
+  void silu_gate(const Rows& gate, const Rows& up);
   /// x += y.
   void add(const Rows& x, const Rows& y);
 

@@ -74,6 +74,7 @@ inline float exponentials(float* scores, std::int64_t n) {
 template <int G, int R>
 void value_tile(const AttentionArgs& a, std::int64_t row, std::int64_t group, std::int64_t begin, std::int64_t end,
                 float (*partial)[kAttentionRows][kLanes]) {
+  if (begin >= end) return;
   V16 acc[R][G];
   LLORCH_UNROLL
   for (int r = 0; r < R; ++r) {
@@ -111,8 +112,8 @@ void value_tile(const AttentionArgs& a, std::int64_t row, std::int64_t group, st
 template <int R>
 void attend_rows(const AttentionArgs& a) {
   constexpr int kWide = groups_of_tile(R);
-  const std::int64_t n_blocks = (a.n_visible + R - 1 + kLanes - 1) / kLanes;
-  std::int64_t block = 0;
+  const std::int64_t n_blocks = (a.end[R - 1] + kLanes - 1) / kLanes;
+  std::int64_t block = a.begin[0] / kLanes;
   for (; block + kWide <= n_blocks; block += kWide)
     score_tile<kWide, R>(a, 0, block);
   for (; block < n_blocks; ++block)
@@ -123,13 +124,14 @@ void attend_rows(const AttentionArgs& a) {
     float* scores = a.scores + r * a.scores_stride;
     if (a.scores_tap != nullptr) {
       for (std::int64_t p = 0; p < a.tap_columns; ++p) {
-        a.scores_tap[r * a.tap_stride + p] = p < a.n_visible + r ? scores[p] : -__builtin_inff();
+        a.scores_tap[r * a.tap_stride + p] = p >= a.begin[r] && p < a.end[r] ? scores[p] : -__builtin_inff();
       }
     }
-    inverse_sum[r] = 1.0f / exponentials(scores, a.n_visible + r);
+    inverse_sum[r] = 1.0f / exponentials(scores + a.begin[r], a.end[r] - a.begin[r]);
   }
 
-  // Positions that all rows see are shared by the rows of the tile; each row then adds the few it sees beyond.
+  // Positions that all rows see are shared by the rows of the tile; each row adds the few it sees before and behind.
+  const bool shared = a.begin[R - 1] < a.end[0];
   const std::int64_t n_groups = (a.head_dim + kLanes - 1) / kLanes;
   float partial[kWide][kAttentionRows][kLanes];
   const auto groups = [&]<int G>(std::int64_t group) {
@@ -137,9 +139,13 @@ void attend_rows(const AttentionArgs& a) {
       for (int r = 0; r < R; ++r)
         store(partial[g][r], splat(0.0f));
     }
-    value_tile<G, R>(a, 0, group, 0, a.n_visible, partial);
-    for (int r = 1; r < R; ++r)
-      value_tile<G, 1>(a, r, group, a.n_visible, a.n_visible + r, partial);
+    for (int r = 0; r < R; ++r)
+      value_tile<G, 1>(a, r, group, a.begin[r], shared ? a.begin[R - 1] : a.end[r], partial);
+    if (shared) {
+      value_tile<G, R>(a, 0, group, a.begin[R - 1], a.end[0], partial);
+      for (int r = 1; r < R; ++r)
+        value_tile<G, 1>(a, r, group, a.end[0], a.end[r], partial);
+    }
     for (int r = 0; r < R; ++r) {
       for (int g = 0; g < G; ++g) {
         const std::int64_t d = (group + g) * kLanes;

@@ -16,8 +16,6 @@ struct KernelTable {
   std::int64_t tile_tokens;
   /// The same for rows of quantized activations.
   std::int64_t quant_tile_tokens;
-  /// Most rows that `attend` takes at once.
-  std::int64_t attention_rows;
 
   /// Rewrites rows [token_begin, token_end) of x (n_tokens, x_stride), n_cols values each, as tiles of tile_tokens
   /// rows: tile i holds (n_cols, rows in the tile). token_begin is a multiple of tile_tokens, token_end too or
@@ -37,6 +35,13 @@ struct KernelTable {
 
   /// y = (x - mean) / sqrt(variance + eps) * weight + bias, biased variance. x, y, weight, bias: (n). y may be x.
   void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps, std::int64_t n, float* y);
+  /// y = x / sqrt(mean(x^2) + eps) * weight. x, y, weight: (n). y may be x. Zhang and Sennrich, arXiv:1910.07467.
+  void (*rms_norm)(const float* x, const float* weight, float eps, std::int64_t n, float* y);
+  /// Rotates the pairs (x[i], x[i + 1]), i even, in place: x[i] cos - x[i + 1] sin, x[i + 1] cos + x[i] sin. n is even;
+  /// cosines (n) has each pair's cosine twice, sines (n) its sine as -sin, sin. Su et al., arXiv:2104.09864.
+  void (*rope)(float* x, const float* cosines, const float* sines, std::int64_t n);
+  /// gate (n) becomes gate / (1 + e^-gate) * up, the gate of SwiGLU. Shazeer, arXiv:2002.05202.
+  void (*silu_gate)(float* gate, const float* up, std::int64_t n);
   /// In place over x (n): 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), the form GPT-2 was trained with.
   void (*gelu_tanh)(float* x, std::int64_t n);
   /// In place over x (n): x Phi(x), the exact GELU.

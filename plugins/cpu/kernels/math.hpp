@@ -27,6 +27,11 @@ inline V16 exponential(V16 x) {
   return scale_by_power(p, z);
 }
 
+/// x / (1 + e^-x).
+inline V16 silu_of(V16 x) {
+  return div(x, add(splat(1.0f), exponential(sub(splat(0.0f), x))));
+}
+
 /// 0.5 x (1 + tanh u) = x / (1 + e^(-2u)), u = sqrt(2 / pi) (x + 0.044715 x^3). Hendrycks and Gimpel, arXiv:1606.08415.
 inline V16 gelu_tanh_of(V16 x) {
   constexpr float kMinusTwoRoot = -0x1.988454p+0f;  // -2 sqrt(2 / pi)

@@ -41,6 +41,39 @@ inline void layer_norm(const float* x, const float* weight, const float* bias, f
       });
 }
 
+inline void rms_norm(const float* x, const float* weight, float eps, std::int64_t n, float* y) {
+  V16 squares = splat(0.0f);
+  const auto add_square = [&](V16 v) { squares = fma(v, v, squares); };
+  for_vectors(
+      n, [&](std::int64_t i) { add_square(load(x + i)); },
+      [&](std::int64_t i, int rest) { add_square(load_first(x + i, rest)); });
+  const V16 scale = splat(1.0f / __builtin_sqrtf(sum_lanes(squares) / static_cast<float>(n) + eps));
+  for_vectors(
+      n, [&](std::int64_t i) { store(y + i, mul(mul(load(x + i), scale), load(weight + i))); },
+      [&](std::int64_t i, int rest) {
+        store_first(y + i, mul(mul(load_first(x + i, rest), scale), load_first(weight + i, rest)), rest);
+      });
+}
+
+inline void rope(float* x, const float* cosines, const float* sines, std::int64_t n) {
+  const auto rotated = [](V16 v, V16 c, V16 s) { return fma(swap_pairs(v), s, mul(v, c)); };
+  for_vectors(
+      n, [&](std::int64_t i) { store(x + i, rotated(load(x + i), load(cosines + i), load(sines + i))); },
+      [&](std::int64_t i, int rest) {
+        store_first(x + i, rotated(load_first(x + i, rest), load_first(cosines + i, rest), load_first(sines + i, rest)),
+                    rest);
+      });
+}
+
+inline void silu_gate(float* gate, const float* up, std::int64_t n) {
+  const auto gated = [](V16 g, V16 u) { return mul(silu_of(g), u); };
+  for_vectors(
+      n, [&](std::int64_t i) { store(gate + i, gated(load(gate + i), load(up + i))); },
+      [&](std::int64_t i, int rest) {
+        store_first(gate + i, gated(load_first(gate + i, rest), load_first(up + i, rest)), rest);
+      });
+}
+
 template <class F>
 inline void map_in_place(float* x, std::int64_t n, F f) {
   for_vectors(

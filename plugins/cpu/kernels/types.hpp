@@ -73,13 +73,18 @@ struct MatmulArgs {
   float* panel;           // (kPanelFloats) scratch of the calling thread
 };
 
-/// Attention of a tile of consecutive query rows of one sequence, for one head. Row r sees positions [0, n_visible +
-/// r).
+/// Most query rows that attention takes at once, on every instruction set.
+inline constexpr int kAttentionRows = 6;
+
+/// Attention of a tile of query rows over one head's keys and values of one sequence. The rows are consecutive tokens,
+/// or the heads of one token that share these keys and values.
 struct AttentionArgs {
-  const float* q;               // (n_rows, q_stride); head_dim values of each row are read
-  std::int64_t q_stride;        // floats
-  std::int64_t n_rows;          // 1..KernelTable::attention_rows
-  std::int64_t n_visible;       // rows of the KV cache that the first query row sees, >= 1
+  const float* q;         // (n_rows, q_stride); head_dim values of each row are read
+  std::int64_t q_stride;  // floats
+  std::int64_t n_rows;    // 1..kAttentionRows
+  // Row r sees rows [begin[r], end[r]) of the cache: at least one; both bounds ascend with r.
+  std::int64_t begin[kAttentionRows];
+  std::int64_t end[kAttentionRows];
   const std::uint32_t* blocks;  // block table of the sequence
   const float* k;               // block b: k + b * k_block_stride: (head_dim, kLanes positions)
   const float* v;               // block b: v + b * v_block_stride: (ceil(head_dim / kLanes), kLanes positions, kLanes)
@@ -88,7 +93,7 @@ struct AttentionArgs {
   std::int64_t head_dim;
   float scale;                 // scores are (q . k) * scale
   float* scores;               // (n_rows, scores_stride) scratch
-  std::int64_t scores_stride;  // floats, a multiple of kLanes, >= n_visible + n_rows - 1
+  std::int64_t scores_stride;  // floats, a multiple of kLanes, >= the largest end
   float* scores_tap;  // null, or (n_rows, tap_stride): scaled scores, -inf where masked, tap_columns of each row
   std::int64_t tap_stride;
   std::int64_t tap_columns;

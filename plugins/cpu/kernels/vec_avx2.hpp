@@ -12,7 +12,6 @@ namespace llorch::cpu::LLORCH_CPU_ISA {
 
 inline constexpr int kAccumulators = 6;  // twelve of 16 registers
 inline constexpr int kTileTokens = 6;
-inline constexpr int kAttentionRows = 6;
 
 struct V16 {
   __m256 lo, hi;
@@ -97,6 +96,9 @@ inline V16 select_negative(V16 x, V16 a, V16 b) {
   const __m256 zero = _mm256_setzero_ps();
   return {_mm256_blendv_ps(b.lo, a.lo, _mm256_cmp_ps(x.lo, zero, _CMP_LT_OQ)),
           _mm256_blendv_ps(b.hi, a.hi, _mm256_cmp_ps(x.hi, zero, _CMP_LT_OQ))};
+}
+inline V16 swap_pairs(V16 a) {
+  return {_mm256_permute_ps(a.lo, 0xB1), _mm256_permute_ps(a.hi, 0xB1)};
 }
 inline __m256 scale_eight(__m256 p, __m256 z) {
   const __m256i shifted = _mm256_slli_epi32(_mm256_castps_si256(z), 23);

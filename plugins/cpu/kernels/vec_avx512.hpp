@@ -12,7 +12,6 @@ namespace llorch::cpu::LLORCH_CPU_ISA {
 
 inline constexpr int kAccumulators = 24;  // of 32 registers; weights and the broadcast activation take the rest
 inline constexpr int kTileTokens = 12;
-inline constexpr int kAttentionRows = 6;
 
 struct V16 {
   __m512 v;
@@ -85,6 +84,9 @@ inline V16 first_or(V16 a, int n, V16 b) {
 }
 inline V16 select_negative(V16 x, V16 a, V16 b) {
   return {_mm512_mask_mov_ps(b.v, _mm512_cmp_ps_mask(x.v, _mm512_setzero_ps(), _CMP_LT_OQ), a.v)};
+}
+inline V16 swap_pairs(V16 a) {
+  return {_mm512_permute_ps(a.v, 0xB1)};
 }
 inline V16 scale_by_power(V16 p, V16 z) {
   const __m512i shifted = _mm512_slli_epi32(_mm512_castps_si512(z.v), 23);

@@ -11,7 +11,6 @@ namespace llorch::cpu::LLORCH_CPU_ISA {
 /// Accumulators that the matmul and attention tiles may hold.
 inline constexpr int kAccumulators = 6;
 inline constexpr int kTileTokens = 6;
-inline constexpr int kAttentionRows = 6;
 
 struct V16 {
   float lane[kLanes];
@@ -107,6 +106,10 @@ inline V16 first_or(V16 a, int n, V16 b) {
 /// Lanes of a where x < 0, of b elsewhere.
 inline V16 select_negative(V16 x, V16 a, V16 b) {
   return each_lane([&](int i) { return x.lane[i] < 0.0f ? a.lane[i] : b.lane[i]; });
+}
+/// Lanes 2 i and 2 i + 1 exchanged.
+inline V16 swap_pairs(V16 a) {
+  return each_lane([&](int i) { return a.lane[i ^ 1]; });
 }
 /// p * 2^n where n is the integer in the low bits of z = n + 1.5 * 2^23; the result must be a normal number.
 inline V16 scale_by_power(V16 p, V16 z) {

@@ -62,6 +62,13 @@ const std::uint32_t* KvCache::blocks(std::int32_t seq) const {
   return at(seq).blocks.data();
 }
 
+std::int64_t KvCache::window_begin(std::int32_t seq, std::int64_t row, std::int64_t window) const {
+  if (window == 0 || row < window) return 0;
+  const auto& all = at(seq).positions;
+  const std::int64_t oldest = all[static_cast<std::size_t>(row)] - window + 1;
+  return std::lower_bound(all.begin(), all.begin() + row, oldest) - all.begin();
+}
+
 std::int32_t KvCache::first_position(std::int32_t seq) const {
   return at(seq).positions.empty() ? -1 : at(seq).positions.front();
 }

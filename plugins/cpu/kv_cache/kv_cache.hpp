@@ -26,6 +26,13 @@ struct KvRun {
   std::int64_t n_rows = 0;
 };
 
+/// Turns keys of rotary models when their positions change: component 2 i of a head with 2 i + 1, i < n_pairs.
+struct KeyRotation {
+  const float* cosines;  // (n_pairs)
+  const float* sines;    // (n_pairs)
+  std::int64_t n_pairs;
+};
+
 /// The blocks of one head in one layer, for AttentionArgs.
 struct KvHeadView {
   const float* k;               // block b: k + b * k_block_stride: (head_dim, kKvBlock)
@@ -45,8 +52,10 @@ class KvCache {
   [[nodiscard]] std::int32_t max_seqs() const { return static_cast<std::int32_t>(sequences_.size()); }
   /// INVALID_ARGUMENT unless 0 <= seq < max_seqs. The getters below take checked ids.
   void check_seq(std::int32_t seq) const;
-  [[nodiscard]] std::int64_t length(std::int32_t seq) const;                   ///< rows held
-  [[nodiscard]] const std::uint32_t* blocks(std::int32_t seq) const;           ///< block table
+  [[nodiscard]] std::int64_t length(std::int32_t seq) const;          ///< rows held
+  [[nodiscard]] const std::uint32_t* blocks(std::int32_t seq) const;  ///< block table
+  /// The first row whose position is above that of `row` minus `window`: where a sliding window begins. 0: no window.
+  [[nodiscard]] std::int64_t window_begin(std::int32_t seq, std::int64_t row, std::int64_t window) const;
   [[nodiscard]] std::int32_t first_position(std::int32_t seq) const;           ///< -1 when empty
   [[nodiscard]] std::int32_t last_position(std::int32_t seq) const;            ///< -1 when empty
   [[nodiscard]] KvHeadView head(std::int64_t layer, std::int64_t head) const;  ///< [any-thread]
@@ -84,7 +93,9 @@ class KvCache {
   // The operations of the ABI, as llorch_plugin.h states them. Failures leave everything as it was.
   void remove(std::int32_t seq, std::int32_t p0, std::int32_t p1);
   void copy(std::int32_t src, std::int32_t dst, std::int32_t p0, std::int32_t p1);
-  void shift(std::int32_t seq, std::int32_t p0, std::int32_t p1, std::int32_t delta);
+  /// `rotation`: by delta positions; null for models whose keys do not depend on the position.
+  void shift(std::int32_t seq, std::int32_t p0, std::int32_t p1, std::int32_t delta,
+             const KeyRotation* rotation = nullptr);
   void save(std::int32_t seq, const llorch_writer& writer) const;
   void load(std::int32_t seq, const llorch_reader& reader);
 
@@ -115,6 +126,9 @@ class KvCache {
 
   /// Rows of the positions [p0, p1), with the ABI's meaning of negative ends.
   static Range rows_in(const Sequence& s, std::int32_t p0, std::int32_t p1);
+  void rotate_row(const Sequence& s, std::int64_t row, const KeyRotation& rotation);
+  /// The same for all blocks of these rows, of which there is one at least. NO_KV_SPACE: nothing changed.
+  void make_private(Sequence& s, const Range& rows);
   void copy_row(const Sequence& from, std::int64_t from_row, const Sequence& to, std::int64_t to_row);
   /// All rows of one layer as (n_rows, n_heads * head_dim).
   void read_rows(std::int64_t layer, const Sequence& s, float* k, float* v) const;

@@ -30,6 +30,34 @@ void KvCache::copy_row(const Sequence& from, std::int64_t from_row, const Sequen
   }
 }
 
+void KvCache::make_private(Sequence& s, const Range& rows) {
+  const auto first = static_cast<std::size_t>(rows.begin / kKvBlock);
+  const auto last = static_cast<std::size_t>((rows.end - 1) / kKvBlock);
+  std::int64_t shared = 0;
+  for (std::size_t b = first; b <= last; ++b)
+    shared += references_[s.blocks[b]] > 1 ? 1 : 0;
+  require_free(shared, 0);
+  for (std::size_t b = first; b <= last; ++b)
+    make_private(s, b);
+}
+
+void KvCache::rotate_row(const Sequence& s, std::int64_t row, const KeyRotation& rotation) {
+  const std::uint32_t block = s.blocks[static_cast<std::size_t>(row / kKvBlock)];
+  for (std::int64_t layer = 0; layer < shape_.n_layers; ++layer) {
+    for (std::int64_t h = 0; h < shape_.n_heads; ++h) {
+      float* k = k_at(layer, block) + h * k_head_ + row % kKvBlock;
+      for (std::int64_t i = 0; i < rotation.n_pairs; ++i) {
+        float& first = k[2 * i * kKvBlock];
+        float& second = k[(2 * i + 1) * kKvBlock];
+        const float x = first;
+        const float y = second;
+        first = x * rotation.cosines[i] - y * rotation.sines[i];
+        second = y * rotation.cosines[i] + x * rotation.sines[i];
+      }
+    }
+  }
+}
+
 void KvCache::remove(std::int32_t seq, std::int32_t p0, std::int32_t p1) {
   check_seq(seq);
   Sequence& s = at(seq);
@@ -42,14 +70,7 @@ void KvCache::remove(std::int32_t seq, std::int32_t p0, std::int32_t p1) {
   }
   // The rows behind the hole move up; the blocks they move into must be the sequence's own.
   const std::int64_t left = n_rows - gone.size();
-  const auto first = static_cast<std::size_t>(gone.begin / kKvBlock);
-  const auto last = static_cast<std::size_t>((left - 1) / kKvBlock);
-  std::int64_t shared = 0;
-  for (std::size_t b = first; b <= last; ++b)
-    shared += references_[s.blocks[b]] > 1 ? 1 : 0;
-  require_free(shared, 0);
-  for (std::size_t b = first; b <= last; ++b)
-    make_private(s, b);
+  make_private(s, {gone.begin, left});
   for (std::int64_t row = gone.end; row < n_rows; ++row)
     copy_row(s, row, s, row - gone.size());
   s.positions.erase(s.positions.begin() + gone.begin, s.positions.begin() + gone.end);
@@ -85,7 +106,8 @@ void KvCache::copy(std::int32_t src, std::int32_t dst, std::int32_t p0, std::int
   }
 }
 
-void KvCache::shift(std::int32_t seq, std::int32_t p0, std::int32_t p1, std::int32_t delta) {
+void KvCache::shift(std::int32_t seq, std::int32_t p0, std::int32_t p1, std::int32_t delta,
+                    const KeyRotation* rotation) {
   check_seq(seq);
   Sequence& s = at(seq);
   const Range range = rows_in(s, p0, p1);
@@ -100,8 +122,12 @@ void KvCache::shift(std::int32_t seq, std::int32_t p0, std::int32_t p1, std::int
          " of sequence ", seq, " by ", delta, ": expected to stay within ", low + 1, "..", high - 1, ", found ", first,
          "..", last);
   }
-  for (std::int64_t row = range.begin; row < range.end; ++row)
+  const bool rotates = rotation != nullptr && delta != 0;
+  if (rotates) make_private(s, range);  // a copy of the sequence keeps its keys
+  for (std::int64_t row = range.begin; row < range.end; ++row) {
     s.positions[static_cast<std::size_t>(row)] += delta;
+    if (rotates) rotate_row(s, row, *rotation);
+  }
 }
 
 }  // namespace llorch::cpu

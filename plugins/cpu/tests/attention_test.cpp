@@ -9,6 +9,12 @@ namespace {
 
 struct Case {
   std::int64_t head_dim, n_rows, n_visible;
+  std::int64_t window = 0;  // 0: none
+  bool same_row = false;    // all query rows see what the first one sees: heads that share keys and values
+  [[nodiscard]] std::int64_t end(std::int64_t r) const { return same_row ? n_visible : n_visible + r; }
+  [[nodiscard]] std::int64_t begin(std::int64_t r) const {
+    return window == 0 ? 0 : std::max<std::int64_t>(0, end(r) - window);
+  }
 };
 
 std::vector<Case> cases() {
@@ -18,6 +24,14 @@ std::vector<Case> cases() {
       for (const std::int64_t n_visible : {1, 2, 15, 16, 17, 60, 64, 65, 130})
         all.push_back({head_dim, n_rows, n_visible});
     }
+    for (const std::int64_t n_rows : {1, 3, 6}) {
+      all.push_back({head_dim, n_rows, 37, 0, true});
+      for (const std::int64_t window : {1, 3, 16, 17, 40}) {
+        all.push_back({head_dim, n_rows, 1, window});
+        all.push_back({head_dim, n_rows, 50, window});
+        all.push_back({head_dim, n_rows, 50, window, true});
+      }
+    }
   }
   return all;
 }
@@ -25,7 +39,7 @@ std::vector<Case> cases() {
 /// Keys and values of one head in shuffled blocks whose unused places hold garbage that must not matter.
 struct Problem {
   explicit Problem(const Case& c)
-      : n_kv(c.n_visible + c.n_rows - 1),
+      : n_kv(c.end(c.n_rows - 1)),
         n_blocks((n_kv + kLanes - 1) / kLanes),
         groups((c.head_dim + kLanes - 1) / kLanes),
         q(random_floats(static_cast<std::size_t>(c.n_rows * c.head_dim), 1)),
@@ -61,31 +75,37 @@ Answer attend(const KernelTable& table, const Case& c, const Problem& p) {
   answer.out.assign(static_cast<std::size_t>(c.n_rows * c.head_dim) + 1, 9.0f);
   answer.scores.assign(static_cast<std::size_t>(c.n_rows * p.n_kv), 9.0f);
   std::vector<float> scratch(static_cast<std::size_t>(c.n_rows * p.n_blocks * kLanes));
-  const AttentionArgs args = {.q = p.q.data(),
-                              .q_stride = c.head_dim,
-                              .n_rows = c.n_rows,
-                              .n_visible = c.n_visible,
-                              .blocks = p.table.data(),
-                              .k = p.k_blocks.data(),
-                              .v = p.v_blocks.data(),
-                              .k_block_stride = c.head_dim * kLanes,
-                              .v_block_stride = p.groups * kLanes * kLanes,
-                              .head_dim = c.head_dim,
-                              .scale = 1.0f / std::sqrt(static_cast<float>(c.head_dim)),
-                              .scores = scratch.data(),
-                              .scores_stride = p.n_blocks * kLanes,
-                              .scores_tap = answer.scores.data(),
-                              .tap_stride = p.n_kv,
-                              .tap_columns = p.n_kv,
-                              .out = answer.out.data(),
-                              .out_stride = c.head_dim};
+  AttentionArgs args = {.q = p.q.data(),
+                        .q_stride = c.head_dim,
+                        .n_rows = c.n_rows,
+                        .begin = {},
+                        .end = {},
+                        .blocks = p.table.data(),
+                        .k = p.k_blocks.data(),
+                        .v = p.v_blocks.data(),
+                        .k_block_stride = c.head_dim * kLanes,
+                        .v_block_stride = p.groups * kLanes * kLanes,
+                        .head_dim = c.head_dim,
+                        .scale = 1.0f / std::sqrt(static_cast<float>(c.head_dim)),
+                        .scores = scratch.data(),
+                        .scores_stride = p.n_blocks * kLanes,
+                        .scores_tap = answer.scores.data(),
+                        .tap_stride = p.n_kv,
+                        .tap_columns = p.n_kv,
+                        .out = answer.out.data(),
+                        .out_stride = c.head_dim};
+  for (std::int64_t r = 0; r < c.n_rows; ++r) {
+    args.begin[r] = c.begin(r);
+    args.end[r] = c.end(r);
+  }
   table.attend(args);
   return answer;
 }
 
 std::string describe(const Case& c, const char* table) {
   std::ostringstream out;
-  out << table << ", head_dim " << c.head_dim << ", " << c.n_rows << " rows, " << c.n_visible << " visible";
+  out << table << ", head_dim " << c.head_dim << ", " << c.n_rows << " rows, " << c.n_visible << " visible, window "
+      << c.window << (c.same_row ? ", heads" : ", tokens");
   return out.str();
 }
 
@@ -106,21 +126,22 @@ BOOST_AUTO_TEST_CASE(every_table_gives_the_bits_of_the_scalar_one) {
 }
 
 BOOST_AUTO_TEST_CASE(a_tile_of_rows_gives_the_bits_of_its_rows_alone) {
-  for (const KernelTable* table : available_kernels()) {
-    const Case whole = {20, 6, 43};
-    const Problem problem(whole);
-    const Answer expected = attend(*table, whole, problem);
-    for (std::int64_t r = 0; r < whole.n_rows; ++r) {
-      const Case single = {20, 1, whole.n_visible + r};
-      Problem alone(single);
-      alone.k_blocks = problem.k_blocks;
-      alone.v_blocks = problem.v_blocks;
-      alone.table = problem.table;
-      std::copy_n(problem.q.begin() + r * 20, 20, alone.q.begin());
-      const Answer found = attend(*table, single, alone);
-      BOOST_TEST(same_bits(expected.out.data() + r * 20, found.out.data(), 20, describe(single, table->name)));
+  const Case wholes[] = {{20, 6, 43}, {20, 6, 43, 30}, {20, 6, 43, 4}, {20, 6, 43, 30, true}};
+  for (const KernelTable* table : available_kernels())
+    for (const Case& whole : wholes) {
+      const Problem problem(whole);
+      const Answer expected = attend(*table, whole, problem);
+      for (std::int64_t r = 0; r < whole.n_rows; ++r) {
+        const Case single = {20, 1, whole.end(r), whole.window};
+        Problem alone(single);
+        alone.k_blocks = problem.k_blocks;
+        alone.v_blocks = problem.v_blocks;
+        alone.table = problem.table;
+        std::copy_n(problem.q.begin() + r * 20, 20, alone.q.begin());
+        const Answer found = attend(*table, single, alone);
+        BOOST_TEST(same_bits(expected.out.data() + r * 20, found.out.data(), 20, describe(single, table->name)));
+      }
     }
-  }
 }
 
 BOOST_AUTO_TEST_CASE(attention_matches_its_definition_in_double) {
@@ -128,19 +149,23 @@ BOOST_AUTO_TEST_CASE(attention_matches_its_definition_in_double) {
     const Problem p(c);
     const Answer found = attend(*available_kernels().back(), c, p);
     for (std::int64_t r = 0; r < c.n_rows; ++r) {
-      std::vector<double> weights(static_cast<std::size_t>(c.n_visible + r));
-      for (std::size_t j = 0; j < weights.size(); ++j) {
+      const double none = -std::numeric_limits<double>::infinity();
+      std::vector<double> weights(static_cast<std::size_t>(p.n_kv), none);
+      for (auto j = static_cast<std::size_t>(c.begin(r)); j < static_cast<std::size_t>(c.end(r)); ++j) {
         double dot = 0;
         for (std::size_t d = 0; d < static_cast<std::size_t>(c.head_dim); ++d) {
           dot += static_cast<double>(p.q[static_cast<std::size_t>(r * c.head_dim) + d]) *
                  p.k[j * static_cast<std::size_t>(c.head_dim) + d];
         }
         weights[j] = dot / std::sqrt(static_cast<double>(c.head_dim));
-        const float tapped = found.scores[static_cast<std::size_t>(r * p.n_kv) + j];
-        BOOST_TEST(std::abs(tapped - weights[j]) < 1e-5, describe(c, "score"));
       }
-      for (auto j = weights.size(); j < static_cast<std::size_t>(p.n_kv); ++j) {
-        BOOST_TEST(found.scores[static_cast<std::size_t>(r * p.n_kv) + j] == -std::numeric_limits<float>::infinity());
+      for (std::size_t j = 0; j < weights.size(); ++j) {
+        const float tapped = found.scores[static_cast<std::size_t>(r * p.n_kv) + j];
+        if (weights[j] == none) {
+          BOOST_TEST(tapped == -std::numeric_limits<float>::infinity(), describe(c, "masked score"));
+        } else {
+          BOOST_TEST(std::abs(tapped - weights[j]) < 1e-5, describe(c, "score"));
+        }
       }
       const double top = *std::max_element(weights.begin(), weights.end());
       double sum = 0;

@@ -275,6 +275,56 @@ BOOST_AUTO_TEST_CASE(a_shift_renumbers_and_never_meets_a_neighbour) {
   BOOST_TEST(c.range(0) == (std::vector<std::int32_t>{84, 99}), boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(a_shift_with_a_rotation_turns_the_keys_of_the_range_and_of_no_copy) {
+  Cache c;
+  c.append(0, ids(1, 21));
+  c.kv.copy(0, 1, -1, -1);
+  const std::vector<float> cosines = {0.0f, 1.0f};  // a quarter turn of the first pair, none of the second
+  const std::vector<float> sines = {1.0f, 0.0f};
+  const KeyRotation quarter = {cosines.data(), sines.data(), 2};
+  c.kv.shift(0, 18, -1, 2, &quarter);
+  BOOST_TEST(c.rows(1) == ids(1, 21), boost::test_tools::per_element());
+  for (std::int64_t row = 0; row < 20; ++row) {
+    const float turned = row >= 18 ? 1.0f : 0.0f;
+    for (std::int64_t layer = 0; layer < kShape.n_layers; ++layer) {
+      for (std::int64_t head = 0; head < kShape.n_heads; ++head) {
+        const auto was = [&](std::int64_t d) { return c.k_at(layer, 1, row, head, d); };
+        const auto is = [&](std::int64_t d) { return c.k_at(layer, 0, row, head, d); };
+        BOOST_TEST(is(0) == (turned != 0 ? -was(1) : was(0)));
+        BOOST_TEST(is(1) == (turned != 0 ? was(0) : was(1)));
+        for (std::int64_t d = 2; d < kShape.head_dim; ++d)
+          BOOST_TEST(is(d) == was(d));
+        BOOST_TEST(c.v_at(layer, 0, row, head, 0) == c.v_at(layer, 1, row, head, 0));
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_rotation_that_finds_no_room_for_its_own_copy_changes_nothing) {
+  Cache c(32, 2);
+  c.append(0, ids(1, 21));
+  c.kv.copy(0, 1, -1, -1);
+  const float cosine = 0.0f;
+  const float sine = 1.0f;
+  const KeyRotation quarter = {&cosine, &sine, 1};
+  BOOST_CHECK_EXCEPTION(c.kv.shift(1, -1, -1, 3, &quarter), Failure, with_status(LLORCH_NO_KV_SPACE));
+  BOOST_TEST(c.range(1) == (std::vector<std::int32_t>{0, 19}), boost::test_tools::per_element());
+  BOOST_TEST(c.rows(1) == ids(1, 21), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(a_window_begins_at_a_position_not_at_a_row) {
+  Cache c;
+  c.append(0, ids(1, 21));  // positions 0..19
+  BOOST_TEST(c.kv.window_begin(0, 19, 0) == 0);
+  BOOST_TEST(c.kv.window_begin(0, 19, 1) == 19);
+  BOOST_TEST(c.kv.window_begin(0, 19, 5) == 15);
+  BOOST_TEST(c.kv.window_begin(0, 3, 5) == 0);
+  BOOST_TEST(c.kv.window_begin(0, 19, 100) == 0);
+  c.kv.remove(0, 10, 18);  // row 11 is position 19
+  BOOST_TEST(c.kv.window_begin(0, 11, 5) == 10);
+  BOOST_TEST(c.kv.window_begin(0, 11, 11) == 9);
+}
+
 BOOST_AUTO_TEST_CASE(a_saved_sequence_loads_into_another_cache_of_the_same_model) {
   Cache from;
   from.append(0, ids(1, 38));

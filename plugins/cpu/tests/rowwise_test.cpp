@@ -72,6 +72,30 @@ BOOST_AUTO_TEST_CASE(layer_norm_gives_the_bits_of_the_scalar_kernel_at_every_len
   });
 }
 
+BOOST_AUTO_TEST_CASE(rms_norm_gives_the_bits_of_the_scalar_kernel_at_every_length_and_alignment) {
+  const auto weight = random_floats(kMostElements, 1);
+  compare_all_lengths(1, [&](const KernelTable& table, const float* x, float* y, std::int64_t n) {
+    table.rms_norm(x, weight.data(), 1e-5f, n, y);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(rope_gives_the_bits_of_the_scalar_kernel_at_every_even_length_and_alignment) {
+  const auto cosines = random_floats(kMostElements, 1);
+  const auto sines = random_floats(kMostElements, 2);
+  compare_all_lengths(0, [&](const KernelTable& table, const float* x, float* y, std::int64_t n) {
+    std::copy_n(x, n, y);
+    table.rope(y, cosines.data(), sines.data(), n / 2 * 2);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(silu_gate_gives_the_bits_of_the_scalar_kernel_at_every_length_and_alignment) {
+  const auto up = random_floats(kMostElements, 1);
+  compare_all_lengths(0, [&](const KernelTable& table, const float* x, float* y, std::int64_t n) {
+    std::copy_n(x, n, y);
+    table.silu_gate(y, up.data(), n);
+  });
+}
+
 BOOST_AUTO_TEST_CASE(elementwise_functions_give_the_bits_of_the_scalar_kernels_at_every_length_and_alignment) {
   compare_all_lengths(0,
                       [](const KernelTable& table, const float* x, float* y, std::int64_t n) { table.exp(x, n, y); });
@@ -107,6 +131,58 @@ BOOST_AUTO_TEST_CASE(layer_norm_matches_its_definition_in_double) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(rms_norm_matches_its_definition_in_double) {
+  for (const std::int64_t n : {1, 2, 20, 60, 4096}) {
+    const auto size = static_cast<std::size_t>(n);
+    const auto x = random_floats(size, 3, 2.0f);
+    const auto weight = random_floats(size, 4);
+    double squares = 0;
+    for (const float v : x)
+      squares += static_cast<double>(v) * v / static_cast<double>(n);
+    std::vector<float> y(size);
+    available_kernels().back()->rms_norm(x.data(), weight.data(), 1e-5f, n, y.data());
+    for (std::size_t i = 0; i < size; ++i) {
+      const double expected = x[i] / std::sqrt(squares + 1e-5) * weight[i];
+      BOOST_TEST(std::abs(y[i] - expected) < 2e-6,
+                 "n = " << n << ", i = " << i << ": expected " << expected << ", found " << y[i]);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(rope_turns_neighbouring_pairs) {
+  for (const KernelTable* table : available_kernels()) {
+    for (const std::size_t n : {2u, 20u, 48u}) {
+      const auto x = random_floats(n, 6);
+      auto y = x;
+      std::vector<float> cosines(n);
+      std::vector<float> sines(n);
+      const auto angle = [](std::size_t i) { return 0.1 + 0.3 * static_cast<double>(i / 2); };
+      for (std::size_t i = 0; i < n; ++i) {
+        cosines[i] = static_cast<float>(std::cos(angle(i)));
+        sines[i] = static_cast<float>(i % 2 == 0 ? -std::sin(angle(i)) : std::sin(angle(i)));
+      }
+      table->rope(y.data(), cosines.data(), sines.data(), static_cast<std::int64_t>(n));
+      for (std::size_t i = 0; i < n; i += 2) {
+        const double first = x[i] * std::cos(angle(i)) - x[i + 1] * std::sin(angle(i));
+        const double second = x[i] * std::sin(angle(i)) + x[i + 1] * std::cos(angle(i));
+        BOOST_TEST(std::abs(y[i] - first) < 1e-6, table->name << ", component " << i);
+        BOOST_TEST(std::abs(y[i + 1] - second) < 1e-6, table->name << ", component " << i + 1);
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_gate_stays_within_its_stated_error) {
+  const auto gate_alone = [](float* x, std::int64_t n) {
+    const std::vector<float> ones(static_cast<std::size_t>(n), 1.0f);
+    available_kernels().back()->silu_gate(x, ones.data(), n);
+  };
+  const auto exact = [](double x) { return x / (1 + std::exp(-x)); };
+  BOOST_TEST(worst_error(gate_alone, exact, -20.0f, 20.0f).relative < 4e-7);
+  BOOST_TEST(worst_error(gate_alone, exact, 20.0f, 1e6f).relative < 2e-7);
+  BOOST_TEST(worst_error(gate_alone, exact, -1e4f, -20.0f).absolute < 1e-7);
+}
+
 BOOST_AUTO_TEST_CASE(the_exponential_is_within_1e_7_relative) {
   BOOST_TEST(worst_error(
                  &apply_exp, [](double x) { return std::exp(x); }, -86.0f, 88.0f)
@@ -135,6 +211,10 @@ BOOST_AUTO_TEST_CASE(what_is_not_a_number_stays_none) {
     BOOST_TEST(std::isnan(y), table->name);
     y = x;
     table->gelu_erf(&y, 1);
+    BOOST_TEST(std::isnan(y), table->name);
+    y = x;
+    const float one = 1.0f;
+    table->silu_gate(&y, &one, 1);
     BOOST_TEST(std::isnan(y), table->name);
   }
 }

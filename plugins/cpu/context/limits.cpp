@@ -1,0 +1,84 @@
+#include "cpu/context/limits.hpp"
+
+#include <algorithm>
+
+#include "cpu/base/failure.hpp"
+
+namespace llorch::cpu {
+namespace {
+
+constexpr std::uint32_t kDefaultBatch = 512;
+constexpr std::uint32_t kMostThreads = 1024;
+constexpr std::uint32_t kMostSeqs = 1u << 16;
+
+void check_kv_type(const char* field, std::uint32_t dtype) {
+  if (dtype != LLORCH_DTYPE_DEFAULT && dtype != LLORCH_DTYPE_F32) {
+    fail(LLORCH_UNSUPPORTED, "llorch_context_params.", field, ": expected 0 or F32 (", LLORCH_DTYPE_F32, "), found ",
+         dtype);
+  }
+}
+
+void check_at_most(const char* field, std::uint32_t value, std::uint32_t most) {
+  if (value > most) {
+    fail(LLORCH_INVALID_ARGUMENT, "llorch_context_params.", field, ": expected at most ", most, ", found ", value);
+  }
+}
+
+}  // namespace
+
+std::int64_t ContextLimits::longest_sequence(std::int64_t n_positions) const {
+  return std::min(n_positions, round_up(max_tokens, kKvBlock));
+}
+
+std::int64_t ContextLimits::output_rows() const {
+  return std::min(max_output_rows, max_rows);
+}
+
+ContextLimits context_limits(std::int64_t n_positions, const llorch_context_params& p) {
+  if (p.max_tokens == 0) {
+    fail(LLORCH_INVALID_ARGUMENT, "llorch_context_params.max_tokens: expected at least 1, found 0");
+  }
+  check_at_most("max_seqs", p.max_seqs, kMostSeqs);
+  check_at_most("n_threads", p.n_threads, kMostThreads);
+  check_kv_type("kv_dtype_k", p.kv_dtype_k);
+  check_kv_type("kv_dtype_v", p.kv_dtype_v);
+  ContextLimits limits;
+  limits.max_tokens = p.max_tokens;
+  limits.max_seqs = static_cast<std::int32_t>(std::max(p.max_seqs, 1u));
+  limits.max_batch_tokens = p.max_batch_tokens != 0 ? p.max_batch_tokens : std::min(p.max_tokens, kDefaultBatch);
+  limits.max_output_rows = p.max_output_rows != 0 ? p.max_output_rows : limits.max_batch_tokens;
+  // More rows than this never find room in the cache, whatever batch the caller provides for.
+  const std::int64_t possible = round_up(limits.max_tokens, kKvBlock);
+  limits.max_rows = std::min({limits.max_batch_tokens, possible, n_positions * limits.max_seqs});
+  limits.n_threads = static_cast<int>(std::max(p.n_threads, 1u));
+  return limits;
+}
+
+std::vector<KvRun> plan_batch(const llorch_batch& batch, const ContextLimits& limits, std::int64_t n_positions,
+                              std::int64_t n_vocab, const KvCache& cache, LiveRows& rows) {
+  const abi::BatchLimits checked = {.max_batch_tokens = static_cast<std::uint32_t>(limits.max_batch_tokens),
+                                    .max_output_rows = static_cast<std::uint32_t>(limits.max_output_rows),
+                                    .max_seqs = static_cast<std::uint32_t>(limits.max_seqs),
+                                    .max_positions = static_cast<std::uint32_t>(n_positions),
+                                    .vocab_size = static_cast<std::uint32_t>(n_vocab)};
+  abi::check_batch(batch, checked, [&](std::int32_t seq) { return cache.last_position(seq); });
+  std::vector<KvRun> runs;
+  rows.n = batch.n_tokens;
+  rows.runs.clear();
+  rows.batch_row.clear();
+  rows.outputs.clear();
+  for (std::uint32_t i = 0; i < batch.n_tokens; ++i) {
+    const std::int32_t seq = batch.seq_ids[i];
+    if (runs.empty() || runs.back().seq != seq) {
+      runs.push_back({.seq = seq, .position = batch.positions[i], .n_rows = 0});
+      rows.runs.push_back({.seq = seq, .first_row = i, .n_rows = 0, .n_visible = cache.length(seq) + 1});
+    }
+    ++runs.back().n_rows;
+    ++rows.runs.back().n_rows;
+    rows.batch_row.push_back(i);
+    if ((batch.output_flags[i] & LLORCH_OUTPUT_LOGITS) != 0) rows.outputs.push_back(i);
+  }
+  return runs;
+}
+
+}  // namespace llorch::cpu

@@ -1,0 +1,119 @@
+#include "llama2_cpu/config.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "cpu/base/failure.hpp"
+
+namespace llorch::llama2_cpu {
+namespace {
+
+constexpr std::uint32_t kMostLayers = 512;
+constexpr std::uint32_t kMostColumns = 1u << 20;
+constexpr std::uint32_t kMostHeadDim = 1u << 16;
+constexpr std::uint32_t kMostPositions = 1u << 24;
+
+/// A finite number above 0, `otherwise` where the file does not say.
+double positive_or(const abi::Source& source, const char* key, double otherwise) {
+  const double value = source.optional_f64(key).value_or(otherwise);
+  if (!(value > 0 && std::isfinite(value))) {
+    abi::fail(LLORCH_BAD_MODEL, key, ": expected a finite number above 0, found ", value);
+  }
+  return value;
+}
+
+/// A number within [low, high], `otherwise` where the file does not say.
+std::int64_t u32_or(const abi::Source& source, const char* key, std::uint32_t low, std::uint32_t high,
+                    std::int64_t otherwise) {
+  return source.optional_u64(key) ? std::int64_t{source.u32_within(key, low, high)} : otherwise;
+}
+
+void read_heads(const abi::Source& source, Config& c) {
+  c.n_heads = source.u32_within("llama.attention.head_count", 1, kMostColumns);
+  c.n_heads_kv = u32_or(source, "llama.attention.head_count_kv", 1, kMostColumns, c.n_heads);
+  if (c.n_heads % c.n_heads_kv != 0) {
+    abi::fail(LLORCH_BAD_MODEL, "llama.attention.head_count_kv: expected a divisor of llama.attention.head_count ",
+              c.n_heads, ", found ", c.n_heads_kv);
+  }
+  if (!source.optional_u64("llama.attention.key_length") && c.dim % c.n_heads != 0) {
+    abi::fail(LLORCH_BAD_MODEL, "llama.attention.head_count: expected a divisor of llama.embedding_length ", c.dim,
+              ", found ", c.n_heads);
+  }
+  c.head_dim = u32_or(source, "llama.attention.key_length", 1, kMostHeadDim, c.dim / c.n_heads);
+  const std::int64_t values = u32_or(source, "llama.attention.value_length", 1, kMostHeadDim, c.head_dim);
+  if (values != c.head_dim) {
+    abi::fail(LLORCH_BAD_MODEL, "llama.attention.value_length: expected ", c.head_dim, ", as long as the keys, found ",
+              values);
+  }
+}
+
+cpu::RopeSettings read_rope(const abi::Source& source, const Config& c) {
+  cpu::RopeSettings rope;
+  rope.rotated = u32_or(source, "llama.rope.dimension_count", 2, kMostHeadDim, c.head_dim);
+  if (rope.rotated % 2 != 0 || rope.rotated > c.head_dim) {
+    abi::fail(LLORCH_BAD_MODEL, "llama.rope.dimension_count: expected an even number up to ", c.head_dim,
+              ", the length of a head, found ", rope.rotated);
+  }
+  rope.base = positive_or(source, "llama.rope.freq_base", 10000.0);
+  const char* type_key = "llama.rope.scaling.type";
+  const std::string type = source.optional_string(type_key).value_or("none");
+  if (type == "none") return rope;
+  rope.factor = positive_or(source, "llama.rope.scaling.factor", 1.0);
+  if (type == "linear") {
+    rope.scaling = cpu::RopeSettings::Scaling::kLinear;
+    return rope;
+  }
+  if (type != "yarn") abi::fail(LLORCH_UNSUPPORTED, type_key, ": expected none, linear or yarn, found ", type);
+  rope.scaling = cpu::RopeSettings::Scaling::kYarn;
+  rope.original_context =
+      positive_or(source, "llama.rope.scaling.original_context_length", static_cast<double>(c.n_positions));
+  rope.beta_fast = positive_or(source, "llama.rope.scaling.yarn_beta_fast", 32.0);
+  rope.beta_slow = positive_or(source, "llama.rope.scaling.yarn_beta_slow", 1.0);
+  rope.attention_factor = positive_or(source, "llama.rope.scaling.attn_factor", 1.0);
+  // Below 0 means "the usual", which is 1.
+  const double extrapolation = source.optional_f64("llama.rope.scaling.yarn_ext_factor").value_or(1.0);
+  rope.extrapolation = extrapolation < 0 ? 1.0 : extrapolation;
+  return rope;
+}
+
+void read_tensors(const abi::Source& source, Config& c) {
+  const auto embedding = source.find("token_embd.weight");
+  if (!embedding || embedding->n_dims != 2 || embedding->dims[0] == 0 || embedding->dims[0] > INT32_MAX) {
+    abi::fail(LLORCH_BAD_MODEL, "tensor token_embd.weight: expected (vocabulary, ", c.dim, "), found ",
+              embedding ? abi::shape_text({embedding->dims, std::min(embedding->n_dims, 8u)}) : "none");
+  }
+  c.n_vocab = static_cast<std::int64_t>(embedding->dims[0]);
+  c.tied_output = !source.find("output.weight");
+  c.has_rope_freqs = source.find("rope_freqs.weight").has_value();
+}
+
+}  // namespace
+
+Config read_config(const abi::Source& source) {
+  const std::string architecture = source.string("general.architecture");
+  if (architecture != "llama") {
+    abi::fail(LLORCH_UNSUPPORTED, "general.architecture: expected llama, found ", architecture);
+  }
+  if (const auto experts = source.optional_u64("llama.expert_count"); experts.value_or(0) != 0) {
+    abi::fail(LLORCH_UNSUPPORTED, "llama.expert_count: expected 0, found ", *experts, ": a mixture of experts");
+  }
+  Config c;
+  c.n_layers = source.u32_within("llama.block_count", 1, kMostLayers);
+  c.dim = source.u32_within("llama.embedding_length", 1, kMostColumns);
+  c.ffn_dim = source.u32_within("llama.feed_forward_length", 1, kMostColumns);
+  c.n_positions = source.u32_within("llama.context_length", 1, kMostPositions);
+  read_heads(source, c);
+  c.window = u32_or(source, "llama.attention.sliding_window", 0, UINT32_MAX, 0);
+  const char* eps_key = "llama.attention.layer_norm_rms_epsilon";
+  const double eps = source.f64(eps_key);
+  if (!(eps > 0 && eps <= 1)) {
+    abi::fail(LLORCH_BAD_MODEL, eps_key, ": expected a number above 0 and up to 1, found ", eps);
+  }
+  c.norm_eps = static_cast<float>(eps);
+  c.rope = read_rope(source, c);
+  read_tensors(source, c);
+  return c;
+}
+
+}  // namespace llorch::llama2_cpu

@@ -1,0 +1,83 @@
+// The ABI shim: what this plugin is, which models it runs, and the two exported symbols.
+#include <llorch/plugin_table.hpp>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <thread>
+
+#include "cpu/kernels/select.hpp"
+#include "llama2_cpu/context.hpp"
+#include "llama2_cpu/model.hpp"
+
+namespace llorch::llama2_cpu {
+namespace {
+
+// Packing weights is bounded by memory: more threads than this do not make it faster.
+constexpr unsigned kMostLoadThreads = 4;
+
+class Plugin {
+ public:
+  using Model = llama2_cpu::Model;
+  using Context = llama2_cpu::Context;
+  static constexpr std::string_view kArchitectures = "llama";
+  static constexpr std::uint64_t kCapabilities =
+      LLORCH_CAP_MULTI_SEQ | LLORCH_CAP_MIXED_BATCH | LLORCH_CAP_KV_PARTIAL_REMOVE | LLORCH_CAP_KV_SHIFT |
+      LLORCH_CAP_KV_COPY_SHARES | LLORCH_CAP_KV_SAVE | LLORCH_CAP_SOURCE_NOT_RETAINED | LLORCH_CAP_BATCH_INVARIANT;
+
+  /// UNSUPPORTED when LLORCH_CPU_ISA names an instruction set that this machine lacks.
+  explicit Plugin(abi::Host host) : host_(host), kernels_(cpu::select_kernels(cpu::forced_instruction_set())) {}
+
+  static std::optional<llorch_device> device(std::uint32_t index) {
+    if (index != 0) return {};
+    llorch_device cpu{};
+    cpu.kind = LLORCH_DEVICE_CPU;
+    abi::put_text(cpu.id, "cpu");
+    abi::put_text(cpu.name, "CPU");
+    return cpu;
+  }
+
+  static llorch_model_info probe(const abi::Source& source) {
+    const Config config = read_config(source);
+    check_weights(config, source);
+    llorch_model_info info{};
+    info.vocab_size = static_cast<std::uint32_t>(config.n_vocab);
+    info.n_layers = static_cast<std::uint32_t>(config.n_layers);
+    info.max_positions = static_cast<std::uint32_t>(config.n_positions);
+    info.caps = kCapabilities;
+    info.taps = kTaps;
+    info.kv_block_tokens = static_cast<std::uint32_t>(cpu::kKvBlock);
+    return info;
+  }
+
+  void estimate_memory(const abi::Source& source, const llorch_model_params& model,
+                       const llorch_context_params& context, const abi::MemoryReport& report) const {
+    check_device(model);
+    const Config config = read_config(source);
+    const ContextBytes bytes = context_bytes(config, cpu::context_limits(config.n_positions, context));
+    report.add(LLORCH_MEMORY_WEIGHTS, check_weights(config, source));
+    report.add(LLORCH_MEMORY_KV, bytes.kv);
+    report.add(LLORCH_MEMORY_SCRATCH, bytes.scratch);
+  }
+
+  [[nodiscard]] std::unique_ptr<Model> create_model(const abi::Source& source,
+                                                    const llorch_model_params& params) const {
+    check_device(params);
+    const unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1u, kMostLoadThreads);
+    return std::make_unique<Model>(source, host_, kernels_, static_cast<int>(threads));
+  }
+
+ private:
+  static void check_device(const llorch_model_params& params) {
+    if (params.device != 0) abi::fail(LLORCH_NOT_FOUND, "device ", params.device, ": there is only device 0, the CPU");
+  }
+
+  abi::Host host_;
+  const cpu::KernelTable& kernels_;
+};
+
+}  // namespace
+}  // namespace llorch::llama2_cpu
+
+LLORCH_DEFINE_PLUGIN(llorch::llama2_cpu::Plugin, "llama2_cpu", LLORCH_VERSION, LLORCH_BUILD);
