@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -13,6 +14,8 @@
 namespace llorch::tokenizer {
 namespace {
 
+constexpr TokenId kNoToken = -1;
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 constexpr std::size_t kMaxMerges = std::size_t{1} << 22;
 
 /// Everything that encoding needs, checked.
@@ -21,9 +24,10 @@ struct BpeParts {
   MergeTable merges;
   std::array<TokenId, 256> byte_tokens{};
   AddedTokens added;
-  std::unique_ptr<PreTokenizer> pre_tokenizer;
+  std::shared_ptr<const PreTokenizer> pre_tokenizer;
   SpecialIds ids;
   bool add_prefix_space = false;
+  bool lacks_bytes = false;  ///< some entries of byte_tokens are kNoToken
 };
 
 /// Appends the tokens of one piece of text.
@@ -94,16 +98,44 @@ class BpeTokenizer final : public Tokenizer {
   static std::size_t index(TokenId id) { return static_cast<std::size_t>(id); }
   [[nodiscard]] bool contains(TokenId id) const { return id >= 0 && index(id) < parts_.vocabulary.size(); }
 
-  void encode_text(std::string_view text, std::vector<TokenId>& out) const {
-    for (std::size_t at = 0; at < text.size();) {
-      const std::size_t end = parts_.pre_tokenizer->piece_end(text, at);
-      encode_piece(parts_, text.substr(at, end - at), out);
-      at = end;
+  // Bytes without a token stand no chance: U+FFFD takes their place.
+  [[nodiscard]] std::string with_tokens_only(std::string_view text) const {
+    std::string known;
+    known.reserve(text.size());
+    for (const char byte : text) {
+      if (has_token(byte)) {
+        known.push_back(byte);
+      } else {
+        known.append(kReplacement);
+      }
     }
+    return known;
+  }
+  [[nodiscard]] bool has_token(char byte) const {
+    return parts_.byte_tokens[static_cast<std::uint8_t>(byte)] != kNoToken;
+  }
+
+  void encode_text(std::string_view text, std::vector<TokenId>& out) const {
+    std::string known;
+    if (parts_.lacks_bytes && !std::all_of(text.begin(), text.end(), [&](char byte) { return has_token(byte); })) {
+      known = with_tokens_only(text);
+      text = known;
+    }
+    std::vector<TextRange> pieces;
+    parts_.pre_tokenizer->split(text, pieces);
+    for (const TextRange& piece : pieces)
+      encode_piece(parts_, text.substr(piece.begin, piece.end - piece.begin), out);
   }
 
   BpeParts parts_;
 };
+
+// Bytes that no text with a meaning has: real vocabularies leave out some of them. Control characters but for tab and
+// newlines; bytes that never occur in UTF-8; the first bytes of planes without characters.
+bool may_lack_a_token(unsigned byte) {
+  return (byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7F || byte == 0xC0 ||
+         byte == 0xC1 || byte == 0xF1 || byte == 0xF2 || byte >= 0xF5;
+}
 
 Result<void> fill_byte_tokens(const BpeSpec& spec, BpeParts& parts) {
   std::size_t missing = 0;
@@ -111,15 +143,17 @@ Result<void> fill_byte_tokens(const BpeSpec& spec, BpeParts& parts) {
   for (unsigned byte = 0; byte < 256; ++byte) {
     const char as_char = static_cast<char>(byte);
     const TokenTable::Entry* entry = parts.vocabulary.find({&as_char, 1});
-    if (entry != nullptr) {
-      parts.byte_tokens[byte] = entry->id;
-    } else if (missing++ == 0) {
+    parts.byte_tokens[byte] = entry != nullptr ? entry->id : kNoToken;
+    if (entry != nullptr) continue;
+    parts.lacks_bytes = true;
+    if (!may_lack_a_token(byte) && missing++ == 0) {
       first = fmt::format("0x{:02x}, spelled {}", byte, quote(bytes_to_spelling({&as_char, 1})));
     }
   }
   if (missing == 0) return {};
-  return bad_spec(spec, fmt::format("{}: expected a token for each of the 256 bytes, found {}; the first missing is {}",
-                                    spec.tokens_field, 256 - missing, first));
+  return bad_spec(spec, fmt::format("{}: expected a token for each byte that texts are made of, found {} missing; the "
+                                    "first missing is {}",
+                                    spec.tokens_field, missing, first));
 }
 
 Result<void> fill_merges(const BpeSpec& spec, BpeParts& parts) {
@@ -174,7 +208,9 @@ Result<std::unique_ptr<Tokenizer>> make_bpe_tokenizer(const BpeSpec& spec) {
   parts.vocabulary = std::move(*vocabulary);
   parts.added = AddedTokens(spec.added);
   parts.add_prefix_space = spec.add_prefix_space;
-  parts.pre_tokenizer = spec.whole_text_is_a_word ? make_whole_text_pre_tokenizer() : make_gpt2_pre_tokenizer();
+  parts.pre_tokenizer = spec.pre_tokenizer          ? spec.pre_tokenizer
+                        : spec.whole_text_is_a_word ? make_whole_text_pre_tokenizer()
+                                                    : make_gpt2_pre_tokenizer();
   if (auto ok = fill_byte_tokens(spec, parts); !ok) return ok.error();
   if (auto ok = fill_merges(spec, parts); !ok) return ok.error();
   auto ids = check_special_ids(spec, parts.vocabulary.size());

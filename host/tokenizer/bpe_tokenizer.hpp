@@ -19,9 +19,10 @@ namespace llorch::tokenizer {
 struct BpeSpec : TokenizerSpec {
   std::vector<std::pair<std::string_view, std::string_view>> merges;  ///< spellings, best first; a later duplicate wins
   std::string_view merges_field = "merges";
-  bool whole_text_is_a_word = false;  ///< no pattern: merges may cross everything
-  bool add_prefix_space = false;      ///< stretches of text that do not start with a space get one
-  bool ignore_merges = false;         ///< a piece that is a token becomes it, whatever the merges say
+  std::shared_ptr<const PreTokenizer> pre_tokenizer;  ///< null: GPT-2's pattern
+  bool whole_text_is_a_word = false;                  ///< no pattern: merges may cross everything
+  bool add_prefix_space = false;                      ///< stretches of text that do not start with a space get one
+  bool ignore_merges = false;                         ///< a piece that is a token becomes it, whatever the merges say
 };
 
 /// Ids outside the vocabulary, doubled tokens, merges of unknown tokens and missing byte tokens are errors that name

@@ -6,20 +6,32 @@
 #include "tokenizer/bpe_parts_json.hpp"
 #include "tokenizer/end_tokens.hpp"
 #include "tokenizer/gguf_fields.hpp"
+#include "tokenizer/gguf_pre_tokenizers.hpp"
 
 namespace llorch::tokenizer {
 namespace {
 
 using model_file::Metadata;
 
-Result<void> read_pre_tokenizer(const Metadata& metadata, const BpeSpec& spec) {
+// What tokenizer.ggml.pre asks for into the spec; returns whether BOS is added where the file does not say.
+Result<bool> read_pre_tokenizer(const Metadata& metadata, BpeSpec& spec) {
   auto pre = metadata.optional_string("tokenizer.ggml.pre");
   if (!pre) return pre.error();
-  if (*pre && **pre != "gpt-2" && **pre != "default") {
-    return bad_key(spec, "tokenizer.ggml.pre", "\"gpt-2\", the only pre-tokenizer supported", quote(**pre),
+  const std::string_view name = pre->value_or("default");
+  const GgufPreTokenizer* found = find_gguf_pre_tokenizer(name);
+  if (found == nullptr) {
+    return bad_key(spec, "tokenizer.ggml.pre", "the name of a pre-tokenizer that is supported", quote(name),
                    ErrorCode::kUnsupported);
   }
-  return {};
+  std::vector<std::unique_ptr<PreTokenizer>> parts;
+  for (const std::string_view pattern : found->patterns) {
+    auto part = make_split_pre_tokenizer({.pattern = pattern});
+    if (!part) return part.error();
+    parts.push_back(std::move(*part));
+  }
+  spec.pre_tokenizer = make_pre_tokenizer_sequence(std::move(parts));
+  spec.ignore_merges = found->ignore_merges;
+  return found->add_bos;
 }
 
 Result<void> read_merges(const Metadata& metadata, BpeSpec& spec) {
@@ -77,7 +89,8 @@ Result<BpeSpec> bpe_from_gguf(const Metadata& metadata, std::string origin) {
   BpeSpec spec;
   spec.origin = std::move(origin);
   spec.merges_field = "tokenizer.ggml.merges";
-  if (auto ok = read_pre_tokenizer(metadata, spec); !ok) return ok.error();
+  auto add_bos = read_pre_tokenizer(metadata, spec);
+  if (!add_bos) return add_bos.error();
   if (auto ok = read_gguf_tokens(metadata, spec); !ok) return ok.error();
   // BPE has no use for scores, but a list of another length means that the file contradicts itself.
   if (auto scores = read_gguf_scores(metadata, spec); !scores) return scores.error();
@@ -91,7 +104,7 @@ Result<BpeSpec> bpe_from_gguf(const Metadata& metadata, std::string origin) {
   }
   add_end_tokens_by_name(spec);
   if (auto ok = read_merges(metadata, spec); !ok) return ok.error();
-  if (auto ok = read_gguf_rules(metadata, false, spec); !ok) return ok.error();
+  if (auto ok = read_gguf_rules(metadata, *add_bos, spec); !ok) return ok.error();
   auto space = metadata.optional_bool("tokenizer.ggml.add_space_prefix");
   if (!space) return space.error();
   spec.add_prefix_space = space->value_or(false);

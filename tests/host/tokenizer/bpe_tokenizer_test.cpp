@@ -257,9 +257,20 @@ BOOST_AUTO_TEST_CASE(a_missing_byte_token) {
   spec.tokens[0x80] = {};
   BOOST_TEST(
       failure(spec) ==
-      "test vocabulary: tokens: expected a token for each of the 256 bytes, found 254; the first missing is 0x20, "
-      "spelled \"\u0120\"");
-  BOOST_TEST(failure(BpeSpec{}).find("found 0;") != std::string::npos);
+      "test vocabulary: tokens: expected a token for each byte that texts are made of, found 2 missing; the first "
+      "missing is 0x20, spelled \"\u0120\"");
+  BOOST_TEST(failure(BpeSpec{}).find("found 211 missing;") != std::string::npos, failure(BpeSpec{}));
+}
+
+BOOST_AUTO_TEST_CASE(bytes_that_no_text_needs_may_be_missing_and_become_u_fffd) {
+  const auto vocabulary = ByteVocabulary();
+  BpeSpec spec = vocabulary.spec();
+  for (const int byte : {0x00, 0x0B, 0xC0, 0xC1, 0xF1, 0xF5, 0xFF})
+    spec.tokens[static_cast<std::size_t>(byte)] = {};
+  const auto tokenizer = make(spec);
+  BOOST_TEST((tokenizer->encode("a\xFF") == Ids{'a', 0xEF, 0xBF, 0xBD}));
+  BOOST_TEST((tokenizer->encode(std::string_view("\0b", 2)) == Ids{0xEF, 0xBF, 0xBD, 'b'}));
+  BOOST_TEST((tokenizer->encode("\xC3\xA4") == Ids{0xC3, 0xA4}));
 }
 
 BOOST_AUTO_TEST_CASE(a_merge_of_an_unknown_token) {

@@ -14,7 +14,7 @@ namespace {
 
 using Pieces = std::vector<std::string>;
 
-Pieces split(const PreTokenizer& pre_tokenizer, std::string_view text) {
+Pieces split(const Scanner& pre_tokenizer, std::string_view text) {
   Pieces pieces;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = pre_tokenizer.piece_end(text, at);

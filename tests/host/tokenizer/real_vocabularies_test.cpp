@@ -76,6 +76,20 @@ BOOST_AUTO_TEST_CASE(llama2_from_gguf_metadata_is_exact) {
   BOOST_TEST((tokenizer->encode("<s>Hello</s>", {.parse_special = true}) == std::vector<TokenId>{1, 15043, 2}));
 }
 
+BOOST_AUTO_TEST_CASE(llama3_from_gguf_metadata_is_exact) {
+  const fs::path model = real_data("llama_tokenizers/ggml-vocab-llama-bpe.gguf");
+  const fs::path cases = real_data("llama_tokenizers/llama-bpe.cases.json");
+  if (model.empty() || cases.empty()) return;
+  const auto tokenizer = testing::load(model);
+  testing::check_cases(*tokenizer, cases, "ids", {});
+  BOOST_TEST(tokenizer->vocab_size() == 128256u);
+  const auto end_of_turn = tokenizer->find("<|eot_id|>");
+  BOOST_REQUIRE(end_of_turn.has_value());
+  BOOST_TEST(tokenizer->ends_generation(*end_of_turn));
+  BOOST_TEST(tokenizer->ends_generation(128001));
+  BOOST_TEST((tokenizer->encode("", {.add_special = true}) == std::vector<TokenId>{128000}));
+}
+
 BOOST_AUTO_TEST_CASE(stories260k_has_the_ids_of_its_own_prompt) {
   const fs::path model = real_data("stories260K/stories260K.gguf");
   if (model.empty()) return;

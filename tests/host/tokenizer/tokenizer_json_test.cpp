@@ -177,8 +177,9 @@ BOOST_AUTO_TEST_CASE(what_is_broken_is_an_error_that_names_the_place) {
       {"/model/vocab", "[]", "model.vocab: expected an object, found an array of 0"},
       {"/model/vocab", "null", "model.vocab: expected an object, found nothing"},
       {"/model/vocab", "{}",
-       "model.vocab: expected a token for each of the 256 bytes, found 0; the first missing is 0x00, spelled "
-       "\"\u0100\""},
+       "model.vocab: expected a token for each byte that texts are made of, found 211 missing; the first missing is "
+       "0x09, "
+       "spelled \"\u0109\""},
       {"/model/vocab/x", "-1", "model.vocab: \"x\": expected a token id from 0 to 1048575, found the number -1"},
       {"/model/vocab/x", "1.5", "model.vocab: \"x\": expected a token id from 0 to 1048575, found the number 1.5"},
       {"/model/vocab/x", "4294967296",
