@@ -1,5 +1,7 @@
 // Matrix products of the CPU plugins by themselves: weights of one type, rows of activations, one instruction set.
 // The matrices of one layer of a TinyLlama-shaped model (2048, 5632) repeated until they exceed the caches.
+#include <time.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
@@ -20,7 +22,14 @@ namespace {
 
 using namespace llorch::cpu;  // NOLINT(google-build-using-namespace)
 
+/// Seconds of the clock, or of this thread's processor time, which other processes disturb less.
+bool use_cpu_time = false;
 double now() {
+  if (use_cpu_time) {
+    timespec time{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+  }
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
@@ -98,6 +107,7 @@ int main(int argc, char** argv) {
   app.add_option("-n,--repetitions", repetitions, "Measurements of each");
   app.add_option("-l,--layers", layers, "Layers of weights");
   app.add_option("-i,--isa", set, "Instruction set; the best one by default");
+  app.add_flag("--cpu-time", use_cpu_time, "Measure processor time, for one thread only");
   CLI11_PARSE(app, argc, argv);
   const KernelTable& kernels = select_kernels(set);
   std::mt19937 random(1);

@@ -61,6 +61,7 @@ const KernelTable& scalar_kernels();
 const KernelTable& avx2_kernels();
 const KernelTable& avx512_kernels();
 const KernelTable& avx512_vnni_kernels();
+const KernelTable& amx_kernels();
 #endif
 
 }  // namespace llorch::cpu

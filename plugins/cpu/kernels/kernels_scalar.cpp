@@ -13,6 +13,8 @@
 #include "cpu/kernels/quant_scalar.hpp"
 #include "cpu/kernels/quantize_rows.hpp"
 #include "cpu/kernels/matmul_quant.hpp"
+#include "cpu/kernels/matmul_quant_many.hpp"
+#include "cpu/kernels/matmul_any.hpp"
 // clang-format on
 #include "cpu/kernels/kernel_table.hpp"
 

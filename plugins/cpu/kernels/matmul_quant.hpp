@@ -97,7 +97,8 @@ LLORCH_INLINE void add_part(const ActivationBlock& x, std::int64_t rows, int sum
   (quad.template operator()<static_cast<int>(kQuad)>(), ...);
   LLORCH_UNROLL
   for (int t = 0; t < T; ++t) {
-    acc[t] = fma(mul(scale.scale, splat(x.scales[t])), to_float(dots[t].done()), acc[t]);
+    const I16 sum = dots[t].template done<kShift>(x.negated_sums + sum_index * rows + t);
+    acc[t] = fma(mul(scale.scale, splat(x.scales[t])), to_float(sum), acc[t]);
     if constexpr (kMinimums) acc[t] = fma(scale.minimum, splat(x.sums[sum_index * rows + t]), acc[t]);
   }
 }
@@ -107,7 +108,7 @@ template <WeightType kType, int T>
 void quant_direct(const MatmulArgs& a, std::int64_t group_begin, std::int64_t group_end) {
   constexpr PackedFormat kFormat = packed_format(kType);
   constexpr int kQuads = kFormat.part_columns / 4;
-  using PartDot = Dot<kFormat.from_table ? 8 : kFormat.bits, kQuads>;
+  using PartDot = Dot<kFormat.code_bits(), kQuads>;
   const std::int64_t n_blocks = a.weights.n_cols / kQuantColumns;
   const std::int64_t group_bytes = kFormat.group_bytes(a.weights.n_cols);
   const auto* tile = static_cast<const std::int8_t*>(a.x);
@@ -237,7 +238,8 @@ void quant_tile(float* panels, std::int64_t n, const std::int8_t* x, std::int64_
         const V16 scale = load(panel.scales + (b * kParts + kPart) * kLanes);
         LLORCH_UNROLL
         for (int t = 0; t < T; ++t) {
-          acc[g][t] = fma(mul(scale, splat(block.scales[t])), to_float(dots[g][t].done()), acc[g][t]);
+          const I16 sum = dots[g][t].template done<kShift>(block.negated_sums + kSum * rows + t);
+          acc[g][t] = fma(mul(scale, splat(block.scales[t])), to_float(sum), acc[g][t]);
           if constexpr (kMinimums) {
             const V16 minimum = load(panel.minimums + (b * kParts + kPart) * kLanes);
             acc[g][t] = fma(minimum, splat(block.sums[kSum * rows + t]), acc[g][t]);
@@ -259,10 +261,10 @@ void quant_tile(float* panels, std::int64_t n, const std::int8_t* x, std::int64_
 using QuantTileFunction = void (*)(float*, std::int64_t, const std::int8_t*, std::int64_t, std::int64_t, Start, float*,
                                    std::int64_t);
 
-/// Tiles of 1..kQuantRows rows by G groups.
+/// Tiles of 1..quant_rows(kBits) rows by G groups.
 template <int kBits, int kShift, int kParts, bool kMinimums, int G>
 struct QuantTiles {
-  QuantTileFunction of_rows[kQuantRows];
+  QuantTileFunction of_rows[quant_rows(kBits)];
   template <std::size_t... I>
   static constexpr QuantTiles make(std::index_sequence<I...>) {
     return {{&quant_tile<kBits, kShift, kParts, kMinimums, static_cast<int>(I) + 1, G>...}};
@@ -270,7 +272,7 @@ struct QuantTiles {
 };
 template <int kBits, int kShift, int kParts, bool kMinimums, int G>
 inline constexpr QuantTiles<kBits, kShift, kParts, kMinimums, G> kQuantTiles =
-    QuantTiles<kBits, kShift, kParts, kMinimums, G>::make(std::make_index_sequence<kQuantRows>{});
+    QuantTiles<kBits, kShift, kParts, kMinimums, G>::make(std::make_index_sequence<quant_rows(kBits)>{});
 
 /// Rows whose quantized activations, kQuantPanelColumns wide, stay in L2.
 inline constexpr std::int64_t kQuantBlockTokens = 960;
@@ -280,7 +282,8 @@ static_assert(kQuantBlockTokens % kQuantTile == 0);
 template <WeightType kType>
 void quant_blocked(const MatmulArgs& a, std::int64_t group_begin, std::int64_t group_end) {
   constexpr PackedFormat kFormat = packed_format(kType);
-  constexpr int kBits = kFormat.from_table ? 8 : kFormat.bits;
+  constexpr int kBits = kFormat.code_bits();
+  constexpr int kRows = quant_rows(kBits);
   const auto& wide = kQuantTiles<kBits, kFormat.offset_shift, kFormat.parts(), kFormat.minimums, kQuantGroups>;
   const auto& single = kQuantTiles<kBits, kFormat.offset_shift, kFormat.parts(), kFormat.minimums, 1>;
   const std::int64_t n_cols = a.weights.n_cols;
@@ -295,10 +298,10 @@ void quant_blocked(const MatmulArgs& a, std::int64_t group_begin, std::int64_t g
         for (int i = 0; i < n_groups; ++i)
           unpack_panel<kType>(a.weights, g + i, k / kQuantColumns, n, QuantPanel::at(a.panel, i));
         for (std::int64_t t = token_block; t < token_end; t += kQuantTile) {
-          const std::int64_t rows = t + kQuantTile < a.n_tokens ? kQuantTile : a.n_tokens - t;
-          const std::int8_t* x = tiles + quantized_bytes(t, n_cols) + k / kQuantColumns * rows * kQuantRowBytes;
-          for (std::int64_t first = 0; first < rows; first += kQuantRows) {
-            const std::int64_t count = first + kQuantRows < rows ? kQuantRows : rows - first;
+          const std::int64_t rows = rows_of_tile(t, a.n_tokens);
+          const std::int8_t* x = tiles + quantized_offset(t, n_cols) + k / kQuantColumns * rows * kQuantRowBytes;
+          for (std::int64_t first = 0; first < rows; first += kRows) {
+            const std::int64_t count = first + kRows < rows ? kRows : rows - first;
             float* y = a.y + (t + first) * a.y_stride + g * kLanes;
             const Start start = k > 0               ? Start{y, a.y_stride}
                                 : a.bias == nullptr ? Start{nullptr, 0}
@@ -311,95 +314,6 @@ void quant_blocked(const MatmulArgs& a, std::int64_t group_begin, std::int64_t g
       }
     }
   }
-}
-
-template <WeightType kType, std::size_t... I>
-void quant_few(const MatmulArgs& a, std::int64_t group_begin, std::int64_t group_end, std::index_sequence<I...>) {
-  using Function = void (*)(const MatmulArgs&, std::int64_t, std::int64_t);
-  static constexpr Function kDirect[] = {&quant_direct<kType, static_cast<int>(I) + 1>...};
-  kDirect[a.n_tokens - 1](a, group_begin, group_end);
-}
-
-template <WeightType kType>
-void matmul_quantized(const MatmulArgs& a, std::int64_t group_begin, std::int64_t group_end) {
-  if (a.n_tokens <= kQuantRows) {
-    quant_few<kType>(a, group_begin, group_end, std::make_index_sequence<kQuantRows>{});
-  } else {
-    quant_blocked<kType>(a, group_begin, group_end);
-  }
-}
-
-/// f.template operator()<type>() for the quantized type.
-template <class F>
-inline void with_quant_type(WeightType type, F f) {
-  switch (type) {
-    case WeightType::kQ4_0:
-      return f.template operator()<WeightType::kQ4_0>();
-    case WeightType::kQ4_1:
-      return f.template operator()<WeightType::kQ4_1>();
-    case WeightType::kQ5_0:
-      return f.template operator()<WeightType::kQ5_0>();
-    case WeightType::kQ5_1:
-      return f.template operator()<WeightType::kQ5_1>();
-    case WeightType::kQ8_0:
-      return f.template operator()<WeightType::kQ8_0>();
-    case WeightType::kQ2_K:
-      return f.template operator()<WeightType::kQ2_K>();
-    case WeightType::kQ3_K:
-      return f.template operator()<WeightType::kQ3_K>();
-    case WeightType::kQ4_K:
-      return f.template operator()<WeightType::kQ4_K>();
-    case WeightType::kQ5_K:
-      return f.template operator()<WeightType::kQ5_K>();
-    case WeightType::kQ6_K:
-      return f.template operator()<WeightType::kQ6_K>();
-    case WeightType::kIq4Nl:
-      return f.template operator()<WeightType::kIq4Nl>();
-    case WeightType::kIq4Xs:
-      return f.template operator()<WeightType::kIq4Xs>();
-    default:
-      return;
-  }
-}
-
-/// Products for every type of weights.
-inline void matmul_any(const MatmulArgs& a, std::int64_t group_begin, std::int64_t group_end) {
-  if (!is_quantized(a.weights.type)) return matmul(a, group_begin, group_end);
-  with_quant_type(a.weights.type, [&]<WeightType kType>() { matmul_quantized<kType>(a, group_begin, group_end); });
-}
-
-/// One row of a quantized matrix: scale * (code - offset) + minimum.
-template <WeightType kType>
-void gather_quantized(const PackedView& weights, std::int64_t row, float* out) {
-  constexpr PackedFormat kFormat = packed_format(kType);
-  const std::int64_t n_blocks = weights.n_cols / kQuantColumns;
-  const auto lane = static_cast<int>(row % kLanes);
-  const auto* codes =
-      static_cast<const std::uint8_t*>(weights.data) + row / kLanes * kFormat.group_bytes(weights.n_cols);
-  ScaleReader<kType> scales(codes + n_blocks * kFormat.code_bytes());
-  for (std::int64_t b = 0; b < n_blocks; ++b) {
-    std::uint8_t unpacked[512];
-    unpack_block<kType>(codes + b * kFormat.code_bytes(), unpacked, std::make_index_sequence<8>{});
-    scales.enter(b);
-    for (int p = 0; p < kFormat.parts(); ++p) {
-      const PartScale part = scales.part();
-      float scale[kLanes];
-      float minimum[kLanes];
-      store(scale, part.scale);
-      store(minimum, part.minimum);
-      for (int i = p * kFormat.part_columns; i < (p + 1) * kFormat.part_columns; ++i) {
-        constexpr int kOffset =
-            kFormat.offset_shift < 0 ? 0 : 1 << (kFormat.offset_shift < 0 ? 0 : kFormat.offset_shift);
-        const float value = scale[lane] * static_cast<float>(unpacked[i / 4 * 64 + lane * 4 + i % 4] - kOffset);
-        out[b * kQuantColumns + i] = kFormat.minimums ? value + minimum[lane] : value;
-      }
-    }
-  }
-}
-
-inline void gather_row_any(const PackedView& weights, std::int64_t row, float* out) {
-  if (!is_quantized(weights.type)) return gather_row(weights, row, out);
-  with_quant_type(weights.type, [&]<WeightType kType>() { gather_quantized<kType>(weights, row, out); });
 }
 
 }  // namespace llorch::cpu::LLORCH_CPU_ISA

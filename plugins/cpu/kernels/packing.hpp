@@ -22,6 +22,8 @@ struct PackedFormat {
   bool minimums;      ///< a minimum beside each scale, of the same form
   bool from_table;    ///< codes are indices into kIq4Codes
 
+  /// Bits of a code once it is unpacked, its offset not yet subtracted.
+  [[nodiscard]] constexpr int code_bits() const { return from_table ? 8 : bits; }
   [[nodiscard]] constexpr int parts() const { return kQuantColumns / part_columns; }
   /// Columns whose scales lie together.
   [[nodiscard]] constexpr int scale_columns() const { return super_scales ? kSuperColumns : kQuantColumns; }
@@ -79,7 +81,8 @@ constexpr PackedFormat packed_format(WeightType type) {
 /// The 16 values of IQ4_NL and IQ4_XS, plus 128.
 inline constexpr std::uint8_t kIq4Codes[16] = {1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241};
 
-/// Activations quantized by KernelTable::quantize_activations: tiles of up to quant_tile_tokens rows. For each
+/// Activations quantized by KernelTable::quantize_activations: tiles of up to quant_tile_tokens rows (some sets pad
+/// them, each knows its own). For each
 /// kQuantColumns columns a tile holds, for its `rows` rows:
 ///   int8 codes (rows, kQuantColumns)
 ///   f32 scales (rows): x = scale * code
@@ -87,9 +90,13 @@ inline constexpr std::uint8_t kIq4Codes[16] = {1, 24, 45, 63, 79, 93, 106, 118, 
 ///   f32 scale * sum of codes (3, rows): the same three
 inline constexpr std::int64_t kQuantRowBytes = kQuantColumns + 7 * 4;
 
-/// Bytes of the quantized form of n_rows rows of n_cols columns.
+/// Bytes to provide for the quantized form of n_rows rows of n_cols columns; tiles may be padded to 16 rows.
 constexpr std::int64_t quantized_bytes(std::int64_t n_rows, std::int64_t n_cols) {
-  return n_rows * (n_cols / kQuantColumns) * kQuantRowBytes;
+  return (n_rows + 15) / 16 * 16 * (n_cols / kQuantColumns) * kQuantRowBytes;
+}
+/// Where the tile that starts with row `token` begins.
+constexpr std::int64_t quantized_offset(std::int64_t token, std::int64_t n_cols) {
+  return token * (n_cols / kQuantColumns) * kQuantRowBytes;
 }
 
 }  // namespace llorch::cpu

@@ -10,7 +10,12 @@
 namespace llorch::cpu::LLORCH_CPU_ISA {
 
 inline constexpr int kQuantTile = 4;
-inline constexpr int kQuantRows = 4;
+inline constexpr bool kPaddedTiles = false;
+inline constexpr int kQuantTileRows = 4;
+/// Codes whose sums take few registers: four rows; else two.
+constexpr int quant_rows(int bits) {
+  return bits <= 4 ? 4 : 2;
+}
 inline constexpr int kQuantGroups = 1;
 
 struct I16 {
@@ -69,14 +74,7 @@ struct Dot {
   __m256i part_lo, part_hi;
 
   template <int kShift>
-  void start(const std::int32_t* negated_sum) {
-    if constexpr (kShift < 0) {
-      sum = {_mm256_setzero_si256(), _mm256_setzero_si256()};
-    } else {
-      const __m256i offset = _mm256_slli_epi32(_mm256_set1_epi32(*negated_sum), kShift);
-      sum = {offset, offset};
-    }
-  }
+  void start(const std::int32_t*) {}
   template <int kQuad>
   void step(const Operand& c, const std::int8_t* x) {
     std::int32_t four;
@@ -88,11 +86,17 @@ struct Dot {
     part_hi = kQuad % kRun == 0 ? hi : _mm256_add_epi16(part_hi, hi);
     if constexpr (kQuad % kRun == kRun - 1) {
       const __m256i ones = _mm256_set1_epi16(1);
-      sum.lo = _mm256_add_epi32(sum.lo, _mm256_madd_epi16(part_lo, ones));
-      sum.hi = _mm256_add_epi32(sum.hi, _mm256_madd_epi16(part_hi, ones));
+      const I16 run = {_mm256_madd_epi16(part_lo, ones), _mm256_madd_epi16(part_hi, ones)};
+      sum = kQuad < kRun ? run : I16{_mm256_add_epi32(sum.lo, run.lo), _mm256_add_epi32(sum.hi, run.hi)};
     }
   }
-  I16 done() const { return sum; }
+  /// The offset comes last: no register waits for the end of the sum with it.
+  template <int kShift>
+  I16 done(const std::int32_t* negated_sum) const {
+    if constexpr (kShift < 0) return sum;
+    const __m256i offset = _mm256_slli_epi32(_mm256_set1_epi32(*negated_sum), kShift < 0 ? 0 : kShift);
+    return {_mm256_add_epi32(sum.lo, offset), _mm256_add_epi32(sum.hi, offset)};
+  }
 };
 
 template <int kQuads>
@@ -111,7 +115,6 @@ struct Dot<8, kQuads> {
   template <int kShift>
   void start(const std::int32_t*) {
     static_assert(kShift == 7);  // the offset went into the operand
-    sum = {_mm256_setzero_si256(), _mm256_setzero_si256()};
   }
   template <int kQuad>
   void step(const Operand& c, const std::int8_t* x) {
@@ -121,10 +124,13 @@ struct Dot<8, kQuads> {
     const __m256i ones = _mm256_set1_epi16(1);
     const __m256i lo = _mm256_maddubs_epi16(c.magnitude.lo, _mm256_sign_epi8(activations, c.value.lo));
     const __m256i hi = _mm256_maddubs_epi16(c.magnitude.hi, _mm256_sign_epi8(activations, c.value.hi));
-    sum.lo = _mm256_add_epi32(sum.lo, _mm256_madd_epi16(lo, ones));
-    sum.hi = _mm256_add_epi32(sum.hi, _mm256_madd_epi16(hi, ones));
+    const I16 run = {_mm256_madd_epi16(lo, ones), _mm256_madd_epi16(hi, ones)};
+    sum = kQuad == 0 ? run : I16{_mm256_add_epi32(sum.lo, run.lo), _mm256_add_epi32(sum.hi, run.hi)};
   }
-  I16 done() const { return sum; }
+  template <int kShift>
+  I16 done(const std::int32_t*) const {
+    return sum;
+  }
 };
 
 inline float quantize_block(const float* x, std::int8_t* codes, std::int32_t* sums) {

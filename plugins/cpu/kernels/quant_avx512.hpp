@@ -10,8 +10,17 @@
 
 namespace llorch::cpu::LLORCH_CPU_ISA {
 
+#if defined(__AMX_INT8__)
+inline constexpr int kQuantTile = 16;
+inline constexpr bool kPaddedTiles = true;
+#else
 inline constexpr int kQuantTile = 12;
-inline constexpr int kQuantRows = 6;
+inline constexpr bool kPaddedTiles = false;
+#endif
+inline constexpr int kQuantTileRows = 6;
+constexpr int quant_rows(int) {
+  return 6;
+}
 inline constexpr int kQuantGroups = 2;
 
 struct I16 {
@@ -76,7 +85,10 @@ struct Dot {
   void step(const Operand& c, const std::int8_t* x) {
     sum.v = _mm512_dpbusd_epi32(sum.v, c.v, broadcast_four(x));
   }
-  I16 done() const { return sum; }
+  template <int kShift>
+  I16 done(const std::int32_t*) const {
+    return sum;
+  }
 };
 
 #else
@@ -102,7 +114,10 @@ struct Dot {
     if constexpr (kQuad % kRun == kRun - 1)
       sum.v = _mm512_add_epi32(sum.v, _mm512_madd_epi16(part, _mm512_set1_epi16(1)));
   }
-  I16 done() const { return sum; }
+  template <int kShift>
+  I16 done(const std::int32_t*) const {
+    return sum;
+  }
 };
 
 template <int kQuads>
@@ -129,7 +144,10 @@ struct Dot<8, kQuads> {
     const __m512i product = _mm512_maddubs_epi16(c.magnitude, with_sign);
     sum.v = _mm512_add_epi32(sum.v, _mm512_madd_epi16(product, _mm512_set1_epi16(1)));
   }
-  I16 done() const { return sum; }
+  template <int kShift>
+  I16 done(const std::int32_t*) const {
+    return sum;
+  }
 };
 
 #endif

@@ -10,8 +10,14 @@ namespace llorch::cpu::LLORCH_CPU_ISA {
 
 /// Token rows of a tile of quantized activations.
 inline constexpr int kQuantTile = 4;
-/// Token rows and row groups whose sums are held in registers at a time.
-inline constexpr int kQuantRows = 4;
+/// Whether tiles are laid out for kQuantTile rows even where there are fewer, unless all rows are one tile of at most
+/// kQuantTileRows.
+inline constexpr bool kPaddedTiles = false;
+inline constexpr int kQuantTileRows = 4;
+/// Token rows (for codes of so many bits) and row groups whose sums are held in registers at a time.
+constexpr int quant_rows(int) {
+  return 4;
+}
 inline constexpr int kQuantGroups = 1;
 
 /// A 32-bit integer for each row of a group.
@@ -65,19 +71,23 @@ struct Dot {
   static Operand prepare(Codes c) { return c; }
   I16 sum;
 
-  /// negated_sum: minus the sum of the activations; offset = 2^shift, none where shift < 0.
+  /// negated_sum, the same here and in done(): minus the sum of the activations; offset = 2^kShift, none where kShift <
+  /// 0.
   template <int kShift>
   void start(const std::int32_t* negated_sum) {
     for (std::int32_t& lane : sum.lane)
       lane = kShift < 0 ? 0 : *negated_sum * (1 << (kShift < 0 ? 0 : kShift));
   }
-  /// x: the four activations of quad kQuad.
+  /// x: the four activations of quad kQuad. All quads are added, in ascending order.
   template <int kQuad>
   void step(const Operand& c, const std::int8_t* x) {
     for (int i = 0; i < 4 * kLanes; ++i)
       sum.lane[i / 4] += c.byte[i] * x[i % 4];
   }
-  I16 done() const { return sum; }
+  template <int kShift>
+  I16 done(const std::int32_t*) const {
+    return sum;
+  }
 };
 
 /// Quantizes kQuantColumns values: codes, their sums over each half, and the scale (see quantize_rows.hpp).
