@@ -8,7 +8,7 @@
 
 namespace llorch::tokenizer {
 
-Result<void> tokens_from_vocabulary(const boost::json::object& vocabulary, BpeSpec& spec) {
+Result<void> tokens_from_vocabulary(const boost::json::object& vocabulary, TokenizerSpec& spec) {
   for (const auto& member : vocabulary) {
     const std::string_view spelling = member.key();
     const auto fail = [&](std::string_view expected, std::string_view found) {

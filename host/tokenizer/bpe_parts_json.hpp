@@ -7,13 +7,13 @@
 #include <utility>
 
 #include "base/result.hpp"
-#include "tokenizer/bpe_tokenizer.hpp"
 #include "tokenizer/json_fields.hpp"
+#include "tokenizer/tokenizer_spec.hpp"
 
 namespace llorch::tokenizer {
 
 /// {"spelling": id, ...} into spec.tokens; messages use spec.origin and spec.tokens_field.
-[[nodiscard]] Result<void> tokens_from_vocabulary(const boost::json::object& vocabulary, BpeSpec& spec);
+[[nodiscard]] Result<void> tokens_from_vocabulary(const boost::json::object& vocabulary, TokenizerSpec& spec);
 
 /// "left right" at its only space; nothing when there is not exactly one, or nothing beside it.
 [[nodiscard]] std::optional<std::pair<std::string_view, std::string_view>> split_merge(std::string_view line);

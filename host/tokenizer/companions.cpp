@@ -113,7 +113,8 @@ Result<void> read_tokenizer_config(const fs::path& path, Companions& out) {
   const JsonFields fields(document->get_object(), origin);
   if (auto ok = read_named_tokens(fields, out); !ok) return ok;
   if (auto ok = read_added_tokens_decoder(fields, out); !ok) return ok;
-  const auto flag = [&](std::string_view key, bool& into) -> Result<void> {
+  const auto flag = [&](std::string_view key, std::optional<bool>& into) -> Result<void> {
+    if (fields.find(key) == nullptr) return {};
     auto value = fields.boolean(key, false);
     if (!value) return value.error();
     into = *value;
@@ -121,6 +122,7 @@ Result<void> read_tokenizer_config(const fs::path& path, Companions& out) {
   };
   if (auto ok = flag("add_bos_token", out.add_bos); !ok) return ok;
   if (auto ok = flag("add_eos_token", out.add_eos); !ok) return ok;
+  if (auto ok = flag("legacy", out.legacy); !ok) return ok;
   return flag("add_prefix_space", out.add_prefix_space);
 }
 

@@ -26,9 +26,10 @@ struct Companions {
   std::vector<AddedToken> added;          ///< with ids, from added_tokens_decoder and added_tokens.json
   std::optional<TokenId> generation_bos;  ///< bos_token_id of generation_config.json
   std::vector<TokenId> generation_ends;   ///< eos_token_id of generation_config.json, one or many
-  bool add_bos = false;                   ///< add_bos_token
-  bool add_eos = false;                   ///< add_eos_token
-  bool add_prefix_space = false;
+  std::optional<bool> add_bos;            ///< add_bos_token
+  std::optional<bool> add_eos;            ///< add_eos_token
+  std::optional<bool> add_prefix_space;
+  std::optional<bool> legacy;  ///< of Llama's tokenizer: a space before the text after every special token, too
 };
 
 /// Absent files read as empty; broken ones are errors. tokenizer_config.json wins over special_tokens_map.json.

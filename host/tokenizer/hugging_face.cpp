@@ -11,6 +11,9 @@
 #include "model_file/file.hpp"
 #include "tokenizer/bpe_parts_json.hpp"
 #include "tokenizer/companions.hpp"
+#include "tokenizer/end_tokens.hpp"
+#include "tokenizer/spm_json.hpp"
+#include "tokenizer/spm_model_file.hpp"
 #include "tokenizer/tokenizer_json.hpp"
 
 namespace llorch::tokenizer {
@@ -21,7 +24,6 @@ namespace json = boost::json;
 
 constexpr std::uint64_t kMaxTokenizerBytes = 64u << 20;
 
-// What GPT-2's own files leave unsaid: its one special token.
 constexpr std::string_view kGpt2EndOfText = "<|endoftext|>";
 
 Result<json::value> parse_document(std::string_view text, const std::string& origin) {
@@ -33,7 +35,7 @@ Result<json::value> parse_document(std::string_view text, const std::string& ori
 // Looks tokens up by their spelling, among the added tokens and in the list.
 class Spellings {
  public:
-  explicit Spellings(const BpeSpec& spec) {
+  explicit Spellings(const TokenizerSpec& spec) {
     for (std::size_t id = 0; id < spec.tokens.size(); ++id) {
       if (spec.tokens[id].data() != nullptr) ids_.emplace(spec.tokens[id], static_cast<TokenId>(id));
     }
@@ -52,7 +54,7 @@ class Spellings {
   boost::unordered_flat_map<std::string_view, TokenId> ids_;
 };
 
-Result<void> set_ends(BpeSpec& spec, const Companions& companions, const ConfigIds& config) {
+Result<void> set_ends(TokenizerSpec& spec, const Companions& companions, const ConfigIds& config) {
   const Spellings spellings(spec);
   const auto named = [&](const std::optional<NamedToken>& token, std::optional<TokenId>& into) -> Result<void> {
     if (!token) return {};
@@ -68,6 +70,7 @@ Result<void> set_ends(BpeSpec& spec, const Companions& companions, const ConfigI
   if (auto ok = named(companions.eos, spec.eos); !ok) return ok;
   spec.end_of_generation = companions.generation_ends;
   if (config.eos) spec.end_of_generation.push_back(*config.eos);
+  add_end_tokens_by_name(spec);
   return {};
 }
 
@@ -75,6 +78,12 @@ Result<std::unique_ptr<Tokenizer>> from_tokenizer_json(const fs::path& path, std
                                                        const Companions& companions, const ConfigIds& config) {
   auto document = parse_document(text, path.native());
   if (!document) return document.error();
+  if (is_spm_json(*document)) {
+    auto spec = spm_from_tokenizer_json(*document, path.native());
+    if (!spec) return spec.error();
+    if (auto ok = set_ends(*spec, companions, config); !ok) return ok.error();
+    return make_spm_tokenizer(*spec);
+  }
   auto spec = bpe_from_tokenizer_json(*document, path.native());
   if (!spec) return spec.error();
   if (auto ok = set_ends(*spec, companions, config); !ok) return ok.error();
@@ -102,22 +111,15 @@ Result<void> read_merge_lines(std::string_view text, const std::string& origin, 
   return {};
 }
 
-// Special and added tokens of vocab.json live in the files beside it.
-Result<void> add_tokens_of_companions(BpeSpec& spec, Companions& companions) {
-  const auto known = [&](std::string_view content) {
-    return std::any_of(spec.added.begin(), spec.added.end(), [&](const AddedToken& t) { return t.content == content; });
+// Special and added tokens that live in the files beside the vocabulary.
+Result<void> add_tokens_of_companions(TokenizerSpec& spec, const Companions& companions) {
+  const auto find = [&](std::string_view content) {
+    return std::find_if(spec.added.begin(), spec.added.end(),
+                        [&](const AddedToken& t) { return t.content == content; });
   };
-  for (AddedToken& token : companions.added) {
-    if (!known(token.content)) spec.added.push_back(token);
+  for (const AddedToken& token : companions.added) {
+    if (find(token.content) == spec.added.end()) spec.added.push_back(token);
   }
-  const bool has_default = std::find(spec.tokens.begin(), spec.tokens.end(), kGpt2EndOfText) != spec.tokens.end();
-  for (auto* named : {&companions.bos, &companions.eos}) {
-    if (*named || !has_default) continue;
-    named->emplace();
-    (*named)->token.content = kGpt2EndOfText;
-    (*named)->field = fmt::format("{}: GPT-2's default special token", spec.origin);
-  }
-
   std::vector<NamedToken> all = companions.others;
   if (companions.bos) all.push_back(*companions.bos);
   if (companions.eos) all.push_back(*companions.eos);
@@ -125,9 +127,7 @@ Result<void> add_tokens_of_companions(BpeSpec& spec, Companions& companions) {
   for (NamedToken& named : all) {
     auto id = spellings.find(named);
     if (!id) return id.error();
-    const auto added = std::find_if(spec.added.begin(), spec.added.end(),
-                                    [&](const AddedToken& token) { return token.content == named.token.content; });
-    if (added != spec.added.end()) {
+    if (const auto added = find(named.token.content); added != spec.added.end()) {
       added->special = true;
       continue;
     }
@@ -136,6 +136,36 @@ Result<void> add_tokens_of_companions(BpeSpec& spec, Companions& companions) {
     spec.added.push_back(named.token);
   }
   return {};
+}
+
+// What GPT-2's own files leave unsaid: <|endoftext|> begins and ends a text.
+void name_gpt2_ends(const BpeSpec& spec, Companions& companions) {
+  if (std::find(spec.tokens.begin(), spec.tokens.end(), kGpt2EndOfText) == spec.tokens.end()) return;
+  for (auto* named : {&companions.bos, &companions.eos}) {
+    if (*named) continue;
+    named->emplace();
+    (*named)->token.content = kGpt2EndOfText;
+    (*named)->field = fmt::format("{}: GPT-2's default special token", spec.origin);
+  }
+}
+
+// add_bos_token and add_eos_token; `bos_otherwise` is what holds where the first is not said.
+Result<void> set_tokens_around(TokenizerSpec& spec, const Companions& companions, bool bos_otherwise) {
+  const auto around = [&](std::string_view field, bool wanted, const std::optional<TokenId>& id,
+                          std::vector<TokenId>& into) -> Result<void> {
+    into.clear();
+    if (!wanted) return {};
+    if (!id) {
+      return make_error(
+          ErrorCode::kBadModel,
+          fmt::format("{}: tokenizer_config.json asks for {}, no file names that token", spec.origin, field));
+    }
+    into.push_back(*id);
+    return {};
+  };
+  const bool add_bos = companions.add_bos.value_or(bos_otherwise && spec.bos.has_value());
+  if (auto ok = around("add_bos_token", add_bos, spec.bos, spec.prefix); !ok) return ok;
+  return around("add_eos_token", companions.add_eos.value_or(false), spec.eos, spec.suffix);
 }
 
 Result<std::unique_ptr<Tokenizer>> from_vocabulary_and_merges(const fs::path& vocabulary_path, std::string_view text,
@@ -155,24 +185,31 @@ Result<std::unique_ptr<Tokenizer>> from_vocabulary_and_merges(const fs::path& vo
   if (!merges) return merges.error();
   spec.merges_field = "merges.txt";
   if (auto ok = read_merge_lines(*merges, merges_path.native(), spec); !ok) return ok.error();
+  name_gpt2_ends(spec, companions);
   if (auto ok = add_tokens_of_companions(spec, companions); !ok) return ok.error();
   if (auto ok = set_ends(spec, companions, config); !ok) return ok.error();
 
-  spec.add_prefix_space = companions.add_prefix_space;
-  const auto around = [&](std::string_view field, bool wanted, const std::optional<TokenId>& id,
-                          std::vector<TokenId>& into) -> Result<void> {
-    if (!wanted) return {};
-    if (!id) {
-      return make_error(
-          ErrorCode::kBadModel,
-          fmt::format("{}: tokenizer_config.json asks for {}, no file names that token", spec.origin, field));
-    }
-    into.push_back(*id);
-    return {};
-  };
-  if (auto ok = around("add_bos_token", companions.add_bos, spec.bos, spec.prefix); !ok) return ok.error();
-  if (auto ok = around("add_eos_token", companions.add_eos, spec.eos, spec.suffix); !ok) return ok.error();
+  spec.add_prefix_space = companions.add_prefix_space.value_or(false);
+  if (auto ok = set_tokens_around(spec, companions, false); !ok) return ok.error();
   return make_bpe_tokenizer(spec);
+}
+
+Result<std::unique_ptr<Tokenizer>> from_model_file(const fs::path& path, std::string_view bytes,
+                                                   const Companions& companions, const ConfigIds& config) {
+  auto spec = spm_from_model_file(bytes, path.native());
+  if (!spec) return spec.error();
+  if (auto ok = add_tokens_of_companions(*spec, companions); !ok) return ok.error();
+  const auto bos = spec->bos;
+  const auto eos = spec->eos;
+  if (auto ok = set_ends(*spec, companions, config); !ok) return ok.error();
+  if (!spec->bos) spec->bos = bos;
+  if (!spec->eos) spec->eos = eos;
+  if (auto ok = set_tokens_around(*spec, companions, true); !ok) return ok.error();
+  if (spec->space_prefix == SpacePrefix::kEveryText && !companions.legacy.value_or(true)) {
+    spec->space_prefix = SpacePrefix::kFirstText;
+  }
+  if (!companions.add_prefix_space.value_or(true)) spec->space_prefix = SpacePrefix::kNone;
+  return make_spm_tokenizer(*spec);
 }
 
 }  // namespace
@@ -185,13 +222,19 @@ Result<std::unique_ptr<Tokenizer>> load_hugging_face_tokenizer(const fs::path& d
   if (tokenizer) return from_tokenizer_json(tokenizer_path, *tokenizer, *companions, config);
   if (tokenizer.error().code != ErrorCode::kNotFound) return tokenizer.error();
 
+  const fs::path model_path = directory / "tokenizer.model";
+  const auto model = model_file::read_text_file(model_path, kMaxTokenizerBytes);
+  if (model) return from_model_file(model_path, *model, *companions, config);
+  if (model.error().code != ErrorCode::kNotFound) return model.error();
+
   const fs::path vocabulary_path = directory / "vocab.json";
   const auto vocabulary = model_file::read_text_file(vocabulary_path, kMaxTokenizerBytes);
   if (vocabulary) return from_vocabulary_and_merges(vocabulary_path, *vocabulary, std::move(*companions), config);
   if (vocabulary.error().code != ErrorCode::kNotFound) return vocabulary.error();
   return make_error(
       ErrorCode::kNotFound,
-      fmt::format("{}: expected tokenizer.json, or vocab.json and merges.txt, found neither", directory.native()));
+      fmt::format("{}: expected tokenizer.json, tokenizer.model, or vocab.json and merges.txt, found none of them",
+                  directory.native()));
 }
 
 }  // namespace llorch::tokenizer

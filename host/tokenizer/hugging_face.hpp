@@ -16,8 +16,8 @@ struct ConfigIds {
   std::optional<TokenId> eos;
 };
 
-/// From tokenizer.json, else from vocab.json and merges.txt, with the small files beside them. kNotFound when the
-/// directory has neither. [any-thread]
+/// From tokenizer.json, else from SentencePiece's tokenizer.model, else from vocab.json and merges.txt, with the small
+/// files beside them. kNotFound when the directory has none of them. [any-thread]
 [[nodiscard]] Result<std::unique_ptr<Tokenizer>> load_hugging_face_tokenizer(const std::filesystem::path& directory,
                                                                              const ConfigIds& config = {});
 

@@ -5,7 +5,7 @@
 #include <boost/json/value.hpp>
 
 #include "base/text.hpp"
-#include "tokenizer/bpe_tokenizer.hpp"
+#include "tokenizer/tokenizer_spec.hpp"
 
 namespace llorch::tokenizer {
 

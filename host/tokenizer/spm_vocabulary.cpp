@@ -14,6 +14,7 @@ namespace {
 constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // U+2581
 
 // Bounds on what a hostile file can make us do: the splits of all tokens, and the steps of taking unused ones apart.
+constexpr std::size_t kMaxMerges = std::size_t{1} << 22;
 constexpr std::size_t kMaxSplits = std::size_t{1} << 23;
 constexpr std::size_t kMaxUnusedSteps = std::size_t{1} << 25;
 
@@ -71,10 +72,16 @@ Result<SpmVocabulary> SpmVocabulary::build(const SpmSpec& spec) {
                                       spec.tokens_field, spec.tokens.size(), spec.types.size(), spec.scores.size()));
   }
   SpmVocabulary vocabulary;
+  vocabulary.fuse_unknown_ = spec.fuse_unknown;
+  vocabulary.split_at_spaces_ = spec.split_at_spaces;
   if (auto ok = vocabulary.fill_table(spec); !ok) return ok.error();
   if (auto ok = vocabulary.fill_bytes(spec); !ok) return ok.error();
   if (auto ok = vocabulary.fill_symbols(spec); !ok) return ok.error();
-  vocabulary.fill_rules(spec);
+  if (spec.by_merges) {
+    if (auto ok = vocabulary.fill_listed_rules(spec); !ok) return ok.error();
+  } else {
+    vocabulary.fill_rules(spec);
+  }
   if (auto ok = vocabulary.fill_unused(spec); !ok) return ok.error();
   vocabulary.mark_whole_tokens();
   return vocabulary;
@@ -234,6 +241,32 @@ void SpmVocabulary::fill_rules(const SpmSpec& spec) {
   }
 }
 
+Result<void> SpmVocabulary::fill_listed_rules(const SpmSpec& spec) {
+  if (spec.merges.size() > kMaxMerges) {
+    return bad_spec(spec, fmt::format("{}: expected at most {} merges, found {}", spec.merges_field, kMaxMerges,
+                                      spec.merges.size()));
+  }
+  merges_.reserve(spec.merges.size());
+  for (std::size_t rank = 0; rank < spec.merges.size(); ++rank) {
+    const auto& [left, right] = spec.merges[rank];
+    const auto known = [&](std::string_view spelling) -> const TokenTable::Entry* {
+      return spelling.find(' ') == std::string_view::npos ? table_.find(with_spaces(spelling)) : nullptr;
+    };
+    const auto* left_entry = known(left);
+    const auto* right_entry = known(right);
+    const auto* merged = left_entry && right_entry ? known(std::string(left).append(right)) : nullptr;
+    if (merged == nullptr) {
+      const std::string unknown = !left_entry    ? quote(left)
+                                  : !right_entry ? quote(right)
+                                                 : quote(std::string(left).append(right));
+      return bad_spec(spec, fmt::format("{}[{}]: merge of {} and {}: expected tokens of the vocabulary, {} is not one",
+                                        spec.merges_field, rank, quote(left), quote(right), unknown));
+    }
+    merges_.set(left_entry->id, right_entry->id, {static_cast<std::uint32_t>(rank), merged->id});
+  }
+  return {};
+}
+
 // An unused token that merging has made falls back into the two symbols it was made of. Merges inside of it do not
 // depend on what is around it, so these two are known beforehand: the last merge that its own characters lead to.
 Result<void> SpmVocabulary::fill_unused(const SpmSpec& spec) {
@@ -287,7 +320,8 @@ void SpmVocabulary::mark_whole_tokens() {
 
 void SpmVocabulary::encode(std::string_view text, std::vector<TokenId>& out) const {
   for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = pairs_.piece_end(text, at);
+    std::size_t end = pairs_.piece_end(text, at);
+    if (split_at_spaces_) end = std::min(end, text.find(' ', at + 1));
     encode_piece(text.substr(at, end - at), out);
     at = end;
   }
@@ -346,7 +380,7 @@ void SpmVocabulary::emit_bytes(std::string_view bytes, std::vector<TokenId>& out
   if (byte_tokens_) {
     for (const char byte : bytes)
       out.push_back((*byte_tokens_)[static_cast<std::uint8_t>(byte)]);
-  } else if (out.empty() || out.back() != unknown_) {
+  } else if (!fuse_unknown_ || out.empty() || out.back() != unknown_) {
     out.push_back(unknown_);
   }
 }

@@ -40,6 +40,7 @@ class SpmVocabulary {
   Result<void> fill_bytes(const SpmSpec& spec);
   Result<void> fill_symbols(const SpmSpec& spec);
   void fill_rules(const SpmSpec& spec);
+  Result<void> fill_listed_rules(const SpmSpec& spec);
   Result<void> fill_unused(const SpmSpec& spec);
   void mark_whole_tokens();
 
@@ -58,7 +59,9 @@ class SpmVocabulary {
   // Characters that occur in tokens without being one have symbols after the last id; their bytes, in that order.
   std::vector<std::string> extra_symbols_;
   std::optional<std::array<TokenId, 256>> byte_tokens_;
-  TokenId unknown_ = 0;                                                     // used without byte tokens
+  TokenId unknown_ = 0;  // used without byte tokens
+  bool fuse_unknown_ = true;
+  bool split_at_spaces_ = false;
   boost::unordered_flat_map<TokenId, std::pair<TokenId, TokenId>> unused_;  // what they fall into
 };
 

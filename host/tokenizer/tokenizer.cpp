@@ -9,8 +9,8 @@ std::string Tokenizer::decode(const std::vector<TokenId>& ids, bool keep_special
     const bool special = is_special(id);
     if (special && !keep_special) continue;
     std::string_view bytes = token_bytes(id);
-    if (at_start && !special && !bytes.empty()) {
-      if (bytes.front() == ' ') bytes.remove_prefix(1);
+    if (at_start && !bytes.empty()) {
+      if (!special && bytes.front() == ' ') bytes.remove_prefix(1);
       at_start = false;
     }
     text.append(bytes);

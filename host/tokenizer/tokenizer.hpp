@@ -52,7 +52,8 @@ class Tokenizer {
   /// it, because a token that goes on with a text needs it.
   [[nodiscard]] virtual bool adds_leading_space() const { return false; }
 
-  /// The text of the ids: their bytes, without the one space that encode() put at the beginning. For a text that goes
+  /// The text of the ids: their bytes, without the one space that encode() put at the beginning (a special token shown
+  /// before it leaves it there, as in Hugging Face tokenizers). For a text that goes
   /// on (what a model generates), use token_bytes(). Special tokens are left out unless `keep_special`.
   [[nodiscard]] std::string decode(const std::vector<TokenId>& ids, bool keep_special = true) const;
 };

@@ -146,7 +146,8 @@ BOOST_FIXTURE_TEST_CASE(missing_files_are_named, OldDirectory) {
   std::filesystem::remove(directory.path() / "merges.txt");
   BOOST_TEST(failure().starts_with("DIR/merges.txt: cannot open"));
   std::filesystem::remove(directory.path() / "vocab.json");
-  BOOST_TEST(failure() == "DIR: expected tokenizer.json, or vocab.json and merges.txt, found neither");
+  BOOST_TEST(failure() ==
+             "DIR: expected tokenizer.json, tokenizer.model, or vocab.json and merges.txt, found none of them");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -177,7 +177,7 @@ BOOST_AUTO_TEST_CASE(decoding_takes_the_leading_space_away_once) {
   }
   BOOST_TEST(tokenizer->adds_leading_space());
   BOOST_TEST(tokenizer->decode({264, 264}) == "he he");
-  BOOST_TEST(tokenizer->decode({1, 264, 2}) == "<s>he</s>");
+  BOOST_TEST(tokenizer->decode({1, 264, 2}) == "<s> he</s>");
   BOOST_TEST(tokenizer->decode({1, 264, 2}, false) == "he");
   BOOST_TEST(tokenizer->token_bytes(264) == " he");
   auto spec = pieces.spec();

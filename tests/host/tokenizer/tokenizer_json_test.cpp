@@ -128,13 +128,28 @@ BOOST_AUTO_TEST_CASE(a_template_puts_tokens_around_the_text) {
   BOOST_TEST((loaded(with(small(), "/post_processor", both))->encode("", {.add_special = true}) == Ids{257, 258, 257}));
 }
 
+BOOST_AUTO_TEST_CASE(patterns_and_digits_come_before_the_bytes) {
+  const auto ids = [](std::string_view parts, std::string_view text) {
+    const std::string sequence = R"({"type":"Sequence","pretokenizers":[)" + std::string(parts) +
+                                 R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":false}]})";
+    return loaded(with(small(), "/pre_tokenizer", sequence))->encode(text);
+  };
+  BOOST_TEST((ids("", "hehe") == Ids{256, 256}));
+  BOOST_TEST((ids(R"({"type":"Split","pattern":{"Regex":"h"},"behavior":"Isolated","invert":false},)", "hehe") ==
+              Ids{'h', 'e', 'h', 'e'}));
+  BOOST_TEST(
+      (ids(R"({"type":"Split","pattern":{"String":"e"},"behavior":"MergedWithPrevious"},)", "hehe") == Ids{256, 256}));
+  BOOST_TEST(
+      (ids(R"({"type":"Split","pattern":{"String":"-"},"behavior":"Removed"},)", "h-e-he") == Ids{'h', 'e', 256}));
+  BOOST_TEST((ids(R"({"type":"Digits","individual_digits":true},)", "he12") == Ids{256, '1', '2'}));
+}
+
 BOOST_AUTO_TEST_CASE(what_is_not_supported_is_refused_by_name) {
   const std::vector<Change> changes = {
       {"/normalizer", R"({"type":"NFC"})", "normalizer.type: expected no normalizer, found \"NFC\""},
       {"/normalizer", R"({"type":"Sequence","normalizers":[{"type":"NFKC"},{"type":"Lowercase"}]})",
        "normalizer.normalizers[0].type: expected no normalizer, found \"NFKC\""},
       {"/model/type", "\"Unigram\"", "model.type: expected \"BPE\", found \"Unigram\""},
-      {"/model/byte_fallback", "true", "model.byte_fallback: expected false, found true"},
       {"/model/dropout", "0.1", "model.dropout: expected null or 0, found the number 0.1"},
       {"/model/continuing_subword_prefix", "\"##\"",
        "model.continuing_subword_prefix: expected null or \"\", found \"##\""},
@@ -143,18 +158,27 @@ BOOST_AUTO_TEST_CASE(what_is_not_supported_is_refused_by_name) {
       {"/later_part", "{}", "later_part: expected an option known to this version, found an object"},
       {"/added_tokens/0/later_flag", "1",
        "added_tokens[0].later_flag: expected an option known to this version, found the number 1"},
-      {"/pre_tokenizer", "null", "pre_tokenizer: expected ByteLevel, alone or after one Split, found 0 parts"},
-      {"/pre_tokenizer", R"({"type":"Metaspace"})", "pre_tokenizer.type: expected \"ByteLevel\", found \"Metaspace\""},
+      {"/pre_tokenizer", "null", "pre_tokenizer: expected ByteLevel, alone or after others, found 0 parts"},
       {"/pre_tokenizer/later_option", "1",
        "pre_tokenizer.later_option: expected an option known to this version, found the number 1"},
       {"/pre_tokenizer",
-       R"({"type":"Sequence","pretokenizers":[{"type":"Digits"},{"type":"ByteLevel","add_prefix_space":false}]})",
-       "pre_tokenizer.pretokenizers[0].type: expected \"Split\" before ByteLevel, found \"Digits\""},
-      // a pattern that backtracks for ever elsewhere is only compared here
+       R"({"type":"Sequence","pretokenizers":[{"type":"Punctuation"},{"type":"ByteLevel","add_prefix_space":false}]})",
+       "pre_tokenizer.pretokenizers[0].type: expected \"Split\" or \"Digits\" before ByteLevel, found \"Punctuation\""},
+      {"/pre_tokenizer",
+       R"({"type":"Sequence","pretokenizers":[{"type":"Digits"},{"type":"ByteLevel","add_prefix_space":true}]})",
+       "pre_tokenizer.pretokenizers[1].add_prefix_space: expected false after other pre-tokenizers, found true"},
+      {"/pre_tokenizer",
+       R"({"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":"(a"},"behavior":"Isolated"},{"type":"ByteLevel","add_prefix_space":false}]})",
+       "pre_tokenizer.pretokenizers[0].pattern: pattern \"(a\": expected a regular expression, found: missing closing "
+       "parenthesis"},
       {"/pre_tokenizer",
        R"({"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":"(a+)+$"},"behavior":"Isolated"},{"type":"ByteLevel","add_prefix_space":false}]})",
-       "pre_tokenizer.pretokenizers[0].pattern.Regex: expected GPT-2's pattern, the only one supported, found "
-       "\"(a+)+$\""},
+       "pre_tokenizer.pretokenizers[0].pattern: pattern \"(a+)+$\": expected at most 16777216 steps on a plain text of "
+       "2049 bytes, found: match limit exceeded"},
+      {"/pre_tokenizer",
+       R"({"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":"a"},"behavior":"Melted"},{"type":"ByteLevel","add_prefix_space":false}]})",
+       "pre_tokenizer.pretokenizers[0].behavior: expected \"Isolated\", \"Removed\", \"MergedWithPrevious\", "
+       "\"MergedWithNext\" or \"Contiguous\", found \"Melted\""},
       {"/post_processor", R"({"type":"RobertaProcessing"})",
        "post_processor.type: expected \"ByteLevel\" or one \"TemplateProcessing\", found \"RobertaProcessing\""},
       {"/decoder", R"({"type":"Sequence","decoders":[{"type":"ByteFallback"}]})",
