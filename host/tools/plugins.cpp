@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "plugin/plugin.hpp"
+#include "tools/validate.hpp"
 
 namespace llorch::tools {
 namespace {
@@ -143,11 +144,29 @@ Result<std::size_t> list_installed_plugins(const PluginsOptions& options, std::o
 
 void add_plugins(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<PluginsOptions>();
-  CLI::App* command = app.add_subcommand("plugins", "List the installed plugins, their versions and capabilities");
+  const auto kit = std::make_shared<conformance::Options>();
+  CLI::App* command = app.add_subcommand("plugins", "List the installed plugins, or validate one against the ABI");
   command->add_option("--plugin-dir", options->plugin_dir, "Directory to look in before the installed one");
   command->add_flag("--json", options->json, "One JSON object instead of a table");
-  command->footer("A file that is no usable plugin is listed with the reason. Exit code 1 when none can be used.");
-  command->callback([options, &exit_code] {
+  CLI::Option* validate =
+      command->add_option("--validate", kit->plugin, "Ask the conformance kit's rules of this plugin");
+  validate->type_name("FILE.so");
+  command->add_option("--model", kit->model, "Validate with this model; otherwise a small random one is made")
+      ->type_name("FILE_OR_DIR")
+      ->needs(validate);
+  command->add_option("--rule", kit->only, "Validate with this rule only, as K-24; may be repeated")
+      ->type_name("ID")
+      ->needs(validate);
+  command->footer(
+      "A file that is no usable plugin is listed with the reason. Exit code 1 when none can be used.\n"
+      "With --validate: exit code 1 when a rule fails. docs/conformance.md says what each rule means.");
+  command->callback([options, kit, validate, &exit_code] {
+    if (validate->count() > 0) {
+      const auto conforms = validate_plugin(*kit, options->json, std::cout);
+      if (!conforms) std::cerr << "llorch-host plugins: " << conforms.error().message << '\n';
+      exit_code = conforms && *conforms ? 0 : 1;
+      return;
+    }
     const auto usable = list_installed_plugins(*options, std::cout);
     if (!usable) {
       std::cerr << "llorch-host plugins: " << usable.error().message << '\n';

@@ -18,7 +18,8 @@ struct PluginsOptions {
 /// them can be used.
 [[nodiscard]] Result<std::size_t> list_installed_plugins(const PluginsOptions& options, std::ostream& out);
 
-/// Adds the subcommand; its exit code is 0 when at least one plugin can be used, otherwise 1.
+/// Adds the subcommand; its exit code is 0 when at least one plugin can be used or, with --validate, when no rule
+/// fails; otherwise 1.
 void add_plugins(CLI::App& app, int& exit_code);
 
 }  // namespace llorch::tools

@@ -1,0 +1,41 @@
+// The conformance kit: asks every rule of docs/conformance.md of one plugin, each in a process of its own.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "conformance/child.hpp"
+#include "conformance/rule.hpp"
+
+namespace llorch::conformance {
+
+struct Options {
+  std::filesystem::path plugin;
+  std::filesystem::path model;              ///< empty: a small one of a family that the kit and the plugin know
+  std::vector<std::string> only;            ///< ids; empty: all rules. Rules that others rest on are asked all the same
+  std::chrono::milliseconds limit{120000};  ///< for each rule
+};
+
+struct RuleResult {
+  Rule rule;
+  Verdict verdict = Verdict::kSkipped;
+  std::string detail;
+  double seconds = 0;
+};
+
+struct Report {
+  std::filesystem::path plugin;
+  std::string model;  ///< what the model rules were asked about, or why there is none
+  std::vector<RuleResult> results;
+  [[nodiscard]] std::size_t count(Verdict verdict) const;
+  [[nodiscard]] bool conforms() const { return count(Verdict::kFailed) == 0; }
+};
+
+/// The caller must be the only thread of its process: each rule forks. An error means that nothing could be asked: the
+/// file is no shared object of this machine, the model cannot be read, an id is unknown.
+[[nodiscard]] Result<Report> validate(const Options& options);
+
+}  // namespace llorch::conformance
