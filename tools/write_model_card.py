@@ -79,7 +79,7 @@ def flags(arguments: dict) -> str:
 
 def describe(config, record: dict, name: str, weights: Path) -> dict[str, str]:
     """What the card says in other words for each architecture: kind, files, made_by, loads."""
-    arguments = flags(record["arguments"])
+    arguments, clocked = flags(record["arguments"]), record["arguments"].get("minutes") is not None
     if config.model_type == "gpt2":
         kind = GPT2_KIND.format(
             parameters=record["parameters"], layers=config.n_layer, width=config.n_embd, heads=config.n_head,
@@ -102,6 +102,7 @@ def describe(config, record: dict, name: str, weights: Path) -> dict[str, str]:
         "made_by": (
             f"`tools/train_llama2.py --text TEXT --out runs/{name}{arguments}`, "
             f"then `tools/convert_to_gguf.py runs/{name} models/{name}.gguf --type f16`"
+            + ("; with `--minutes` the rate follows the clock, so that no two runs give the same bits" if clocked else "")
         ),
         "loads": (
             "The directory that `tools/train_llama2.py` writes loads in transformers (`AutoModelForCausalLM`, `AutoTokenizer`); "
