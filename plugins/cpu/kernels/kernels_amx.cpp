@@ -6,40 +6,38 @@
 // The vector type comes first; the kernels build on each other.
 // clang-format off
 #include "cpu/kernels/vec_avx512.hpp"
-#include "cpu/kernels/math.hpp"
-#include "cpu/kernels/rowwise.hpp"
-#include "cpu/kernels/matmul.hpp"
-#include "cpu/kernels/attention.hpp"
 #include "cpu/kernels/quantize_scale.hpp"
 #include "cpu/kernels/quant_avx512.hpp"
 #include "cpu/kernels/quantize_rows.hpp"
 #include "cpu/kernels/matmul_quant.hpp"
 #include "cpu/kernels/matmul_quant_amx.hpp"
-#include "cpu/kernels/matmul_any.hpp"
 // clang-format on
 #include "cpu/kernels/kernel_table.hpp"
 
 namespace llorch::cpu {
+namespace {
+
+void matmul(const MatmulArgs& args, std::int64_t group_begin, std::int64_t group_end) {
+  if (is_quantized(args.weights.type) && args.n_tokens > amx::kQuantTileRows) {
+    amx::with_quant_type(args.weights.type,
+                         [&]<WeightType kType>() { amx::quant_many<kType>(args, group_begin, group_end); });
+  } else {
+    avx512_vnni_kernels().matmul(args, group_begin, group_end);
+  }
+}
+
+}  // namespace
 
 const KernelTable& amx_kernels() {
-  static constexpr KernelTable kTable = {
-      .name = "amx",
-      .tile_tokens = amx::kTileTokens,
-      .quant_tile_tokens = amx::kQuantTile,
-      .attention_rows = amx::kAttentionRows,
-      .pack_activations = amx::pack_activations,
-      .quantize_activations = amx::quantize_activations,
-      .matmul = amx::matmul_any,
-      .attend = amx::attend,
-      .layer_norm = amx::layer_norm,
-      .gelu_tanh = amx::gelu_tanh,
-      .gelu_erf = amx::gelu_erf,
-      .add = amx::add_rows,
-      .exp = amx::exp_rows,
-      .gather_row = amx::gather_row_any,
-      .widen = amx::widen,
-  };
-  return kTable;
+  static const KernelTable table = [] {
+    KernelTable kernels = avx512_vnni_kernels();
+    kernels.name = "amx";
+    kernels.quant_tile_tokens = amx::kQuantTile;
+    kernels.quantize_activations = amx::quantize_activations;
+    kernels.matmul = matmul;
+    return kernels;
+  }();
+  return table;
 }
 
 }  // namespace llorch::cpu

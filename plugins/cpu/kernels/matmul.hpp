@@ -15,12 +15,6 @@ inline constexpr std::int64_t kPrefetchColumns = 32;
 /// Token rows whose activations, kPanelColumns wide, stay in L2 together with a weight panel.
 inline constexpr std::int64_t kBlockTokens = 768;
 
-/// Where a tile's chains start: at a bias (stride 0), at earlier partial results (their stride), or at zero (null).
-struct Start {
-  const float* values;
-  std::int64_t stride;
-};
-
 /// y(t, g) continues the chains of T tokens by G groups over n_cols columns.
 /// w: (G, n_cols, kLanes) with group_stride; x: (n_cols, T).
 template <int G, int T, class W, bool kFromMemory>

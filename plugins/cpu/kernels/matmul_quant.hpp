@@ -316,4 +316,37 @@ void quant_blocked(const MatmulArgs& a, std::int64_t group_begin, std::int64_t g
   }
 }
 
+/// f.template operator()<type>() for the quantized type.
+template <class F>
+inline void with_quant_type(WeightType type, F f) {
+  switch (type) {
+    case WeightType::kQ4_0:
+      return f.template operator()<WeightType::kQ4_0>();
+    case WeightType::kQ4_1:
+      return f.template operator()<WeightType::kQ4_1>();
+    case WeightType::kQ5_0:
+      return f.template operator()<WeightType::kQ5_0>();
+    case WeightType::kQ5_1:
+      return f.template operator()<WeightType::kQ5_1>();
+    case WeightType::kQ8_0:
+      return f.template operator()<WeightType::kQ8_0>();
+    case WeightType::kQ2_K:
+      return f.template operator()<WeightType::kQ2_K>();
+    case WeightType::kQ3_K:
+      return f.template operator()<WeightType::kQ3_K>();
+    case WeightType::kQ4_K:
+      return f.template operator()<WeightType::kQ4_K>();
+    case WeightType::kQ5_K:
+      return f.template operator()<WeightType::kQ5_K>();
+    case WeightType::kQ6_K:
+      return f.template operator()<WeightType::kQ6_K>();
+    case WeightType::kIq4Nl:
+      return f.template operator()<WeightType::kIq4Nl>();
+    case WeightType::kIq4Xs:
+      return f.template operator()<WeightType::kIq4Xs>();
+    default:
+      return;
+  }
+}
+
 }  // namespace llorch::cpu::LLORCH_CPU_ISA

@@ -73,6 +73,12 @@ struct MatmulArgs {
   float* panel;           // (kPanelFloats) scratch of the calling thread
 };
 
+/// Where a tile's chains start: at a bias (stride 0), at earlier partial results (their stride), or at zero (null).
+struct Start {
+  const float* values;
+  std::int64_t stride;
+};
+
 /// Most query rows that attention takes at once, on every instruction set.
 inline constexpr int kAttentionRows = 6;
 
