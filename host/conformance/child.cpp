@@ -53,6 +53,9 @@ void write_all(int file, const std::string& text) {
   }
 }
 
+constexpr std::size_t kLongestText = 8192;
+constexpr char kEnd = '\0';
+
 /// The verdict as one letter, then the text.
 std::string answer_of(const std::function<std::string()>& check) {
   try {
@@ -80,7 +83,9 @@ std::string answer_of(const std::function<std::string()>& check) {
   ::dup2(nowhere, STDOUT_FILENO);
   ::dup2(errors.write_end, STDERR_FILENO);
   Pipe::close_end(errors.write_end);
-  write_all(answer.write_end, answer_of(check));
+  std::string text = answer_of(check).substr(0, kLongestText);
+  std::replace(text.begin(), text.end(), kEnd, ' ');
+  write_all(answer.write_end, text + kEnd);
   ::_exit(0);  // no destructors: whatever the plugin left behind ends here
 }
 
@@ -103,11 +108,11 @@ std::string last_words(const std::string& errors) {
 }
 
 Outcome outcome_of(const std::string& answer, const std::string& errors, int status) {
-  if (!answer.empty()) {
+  if (!answer.empty() && answer.back() == kEnd) {
     const Verdict verdict = answer[0] == 'P'   ? Verdict::kPassed
                             : answer[0] == 'S' ? Verdict::kSkipped
                                                : Verdict::kFailed;
-    return {verdict, answer.substr(1)};
+    return {verdict, answer.substr(1, answer.size() - 2)};
   }
   if (WIFSIGNALED(status)) {
     return {Verdict::kFailed, fmt::format("the plugin crashed: signal {}, {}{}", WTERMSIG(status),
@@ -136,8 +141,8 @@ Outcome run_in_child(const std::function<std::string()>& check, std::chrono::mil
   std::string error_text;
   const auto deadline = Clock::now() + limit;
   bool late = false;
-  // The end of the answer's stream is the end of the child; what it started may hold the other one open.
-  while (true) {
+  // Without an answer, the end of its stream is the end of the child.
+  while (text.empty() || text.back() != kEnd) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
     if (left <= 0) {
       late = true;
