@@ -2,8 +2,9 @@
 """Makes tests/fixtures from Hugging Face transformers and tokenizers (never from this project's own code).
 
     python3 tools/make_fixtures.py random     # random models with awkward sizes, their references, one GGUF
+    python3 tools/make_fixtures.py llama      # the same for the Llama family, each as GGUF too
     python3 tools/make_fixtures.py trained    # reference and tokenizer cases of models/tiny-gpt2
-    python3 tools/make_fixtures.py            # both
+    python3 tools/make_fixtures.py            # all
 """
 
 import argparse
@@ -16,6 +17,7 @@ import transformers
 from transformers import AutoTokenizer
 
 from convert_to_gguf import convert
+from fixtures.random_llamas import RANDOM_LLAMAS, write_random_llama
 from fixtures.random_models import CONTEXT, RANDOM_MODELS, VOCABULARY, RandomModel, write_random_model
 from fixtures.reference import MARGIN, Case, greedy, load, write_reference
 from fixtures.tokenizer_cases import write_tokenizer_cases
@@ -73,6 +75,41 @@ def make_random(fixtures: Path) -> None:
     convert(fixtures / "gpt2_random", fixtures / "gpt2_random.gguf", "f32")
 
 
+def llama_cases(model, seed: int, complete: bool) -> list[Case]:
+    """One token, a few, and the whole context; of a model that only varies another, less of the last."""
+    last = model.config.num_hidden_layers - 1
+
+    def keep_full(tap: str, layer: int) -> bool:
+        if complete:
+            return tap != "scores" or layer == 0
+        return tap in ("final_norm", "q_rotated", "k_rotated", "scores") and layer in (-1, last)
+
+    return [
+        Case(name, prompt_with_margin(model, length, CONTEXT - length, seed + length), CONTEXT - length, keep=keep)
+        for name, length, keep in (
+            ("single", 1, lambda tap, layer: complete),
+            ("short", 7, lambda tap, layer: complete or layer in (-1, 0) or tap in ("attn_norm", "ffn_norm", "block_out")),
+            ("full", CONTEXT, keep_full),
+        )
+    ]
+
+
+def make_llamas(fixtures: Path) -> None:
+    """The random models of the Llama family, a reference in each, and each as GGUF beside it."""
+    for number, spec in enumerate(RANDOM_LLAMAS):
+        out = fixtures / spec.name
+        shutil.rmtree(out, ignore_errors=True)
+        write_random_llama(spec, out)
+        model = load(out, torch.float64)
+        manifest = write_reference(
+            out / "reference", "..", "tools/make_fixtures.py llama", llama_cases(model, spec.seed, complete=number == 0),
+            model, load(out, torch.float32),
+        )
+        print(spec.name, [c["min_greedy_gap"] for c in manifest["cases"]], manifest["float32_max_difference"])
+        kind = {torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16"}[spec.dtype]
+        convert(out, fixtures / f"{spec.name}.gguf", kind)
+
+
 def trained_cases(tokenizer, layers: int) -> list[Case]:
     """A prompt of one line with every tensor of the first and last block, and a longer one with a few."""
     short, long = (tokenizer(text)["input_ids"] for text in (SHORT_PROMPT, LONG_PROMPT))
@@ -105,7 +142,7 @@ def make_trained(fixtures: Path, directory: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=["random", "trained", "all"], default="all")
+    parser.add_argument("what", nargs="?", choices=["random", "llama", "trained", "all"], default="all")
     parser.add_argument("--model", type=Path, default=ROOT / "models" / "tiny-gpt2", help="the trained model")
     parser.add_argument("--out", type=Path, default=ROOT / "tests" / "fixtures")
     args = parser.parse_args()
@@ -114,6 +151,8 @@ def main() -> None:
     torch.set_num_threads(1)
     if args.what in ("random", "all"):
         make_random(args.out)
+    if args.what in ("llama", "all"):
+        make_llamas(args.out)
     if args.what in ("trained", "all"):
         make_trained(args.out, args.model)
 

@@ -1,14 +1,2 @@
 // Rung 1: LayerNorm(x) = (x - mean) / sqrt(var + eps) * scale + bias, biased variance over the last axis.
-#include "tested_models.hpp"
-
-namespace utf = boost::unit_test;
-using namespace llorch::gpt2_cpu::testing;  // NOLINT(google-build-using-namespace)
-
-BOOST_AUTO_TEST_SUITE(checkpoint_01_norm, *utf::depends_on("checkpoint_00_foundation") *
-                                              utf::description("LayerNorm matches the reference at 1e-5"))
-
-BOOST_DATA_TEST_CASE(attention_norm_of_the_first_block, all_models()) {
-  check_tensors(loaded(sample), {LLORCH_TAP_ATTN_NORM}, Layers::kFirst, 1e-5);
-}
-
-BOOST_AUTO_TEST_SUITE_END()
+#include "support/checkpoints/norm.hpp"

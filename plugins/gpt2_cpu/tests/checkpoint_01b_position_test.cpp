@@ -2,7 +2,7 @@
 #include "tested_models.hpp"
 
 namespace utf = boost::unit_test;
-using namespace llorch::gpt2_cpu::testing;  // NOLINT(google-build-using-namespace)
+using namespace llorch::testing::checkpoints;  // NOLINT(google-build-using-namespace)
 using llorch::checkpoint::TapRecord;
 
 namespace {

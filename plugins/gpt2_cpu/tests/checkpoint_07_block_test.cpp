@@ -1,14 +1,2 @@
-// Rung 7: x + attention(norm(x)), then + ffn(norm(.)): pre-norm with two residual additions.
-#include "tested_models.hpp"
-
-namespace utf = boost::unit_test;
-using namespace llorch::gpt2_cpu::testing;  // NOLINT(google-build-using-namespace)
-
-BOOST_AUTO_TEST_SUITE(checkpoint_07_block,
-                      *utf::depends_on("checkpoint_06_ffn") * utf::description("the first block matches at 1e-4"))
-
-BOOST_DATA_TEST_CASE(first_block, all_models()) {
-  check_tensors(loaded(sample), {LLORCH_TAP_BLOCK_OUT}, Layers::kFirst, 1e-4);
-}
-
-BOOST_AUTO_TEST_SUITE_END()
+// Rung 7: pre-norm with two residual additions.
+#include "support/checkpoints/block.hpp"

@@ -1,43 +1,22 @@
-// The models that every checkpoint suite runs on, and what the suites share.
+// The models that the checkpoint suites run on.
 #pragma once
 
-#include <boost/test/data/test_case.hpp>
-#include <boost/test/unit_test.hpp>
-#include <initializer_list>
-#include <map>
-#include <memory>
-#include <ostream>
-#include <string>
-#include <vector>
+#include "support/checkpoints/checkpoints.hpp"
 
-#include "support/matches.hpp"
-#include "support/model_under_test.hpp"
+namespace llorch::testing::checkpoints {
 
-namespace llorch::gpt2_cpu::testing {
+inline const std::string plugin_name = "gpt2_cpu";
+inline const std::string architecture = "gpt2";
 
-using checkpoint::feed;
-using checkpoint::Rows;
-using checkpoint::Wanted;
-using llorch::testing::matches;
-using llorch::testing::ModelUnderTest;
-using llorch::testing::same_bytes;
-using llorch::testing::some_ids;
-using llorch::testing::succeed;
-using llorch::testing::take;
-
-struct TestedModel {
-  const char* name;
-  const char* path;       // relative to the source folder
-  const char* reference;  // relative to the source folder
-};
-inline std::ostream& operator<<(std::ostream& out, const TestedModel& model) {
-  return out << model.name;
-}
+/// The queries and keys that scores are made of.
+inline constexpr std::uint32_t kScoredQuery = LLORCH_TAP_Q;
+inline constexpr std::uint32_t kScoredKey = LLORCH_TAP_K;
 
 /// Random weights and awkward sizes (head_dim 20 and 12, FFN 151, 211 ids) in every weight type and both activations,
 /// and the trained model that ships with the project.
 inline const std::vector<TestedModel> tested_models = {
-    {"random_f32", "tests/fixtures/gpt2_random", "tests/fixtures/gpt2_random/reference"},
+    {"random_f32", "tests/fixtures/gpt2_random", "tests/fixtures/gpt2_random/reference",
+     "tests/fixtures/gpt2_random.gguf"},
     {"random_exact_gelu", "tests/fixtures/gpt2_random_gelu", "tests/fixtures/gpt2_random_gelu/reference"},
     {"random_f16", "tests/fixtures/gpt2_random_f16", "tests/fixtures/gpt2_random_f16/reference"},
     {"random_bf16", "tests/fixtures/gpt2_random_bf16", "tests/fixtures/gpt2_random_bf16/reference"},
@@ -47,55 +26,6 @@ inline auto all_models() {
   return boost::unit_test::data::make(tested_models);
 }
 
-/// Loaded on first use, then kept.
-inline ModelUnderTest& loaded(const TestedModel& model) {
-  static std::map<std::string, std::unique_ptr<ModelUnderTest>> models;
-  auto& slot = models[model.name];
-  if (!slot) slot = std::make_unique<ModelUnderTest>("gpt2_cpu", model.path, model.reference);
-  return *slot;
-}
+}  // namespace llorch::testing::checkpoints
 
-/// The rungs below the logits look at the first block only, so that a fault in a higher component cannot show there.
-enum class Layers : std::uint8_t { kFirst, kLater, kNone };
-
-/// Every tensor of these taps that the reference has, against what the plugin showed. Fails when it has none.
-inline void check_tensors(ModelUnderTest& model, std::initializer_list<std::uint32_t> taps, Layers layers,
-                          double tolerance) {
-  std::size_t compared = 0;
-  for (const checkpoint::ReferenceCase& c : model.reference().cases) {
-    for (const checkpoint::ReferenceTensor& expected : c.tensors) {
-      if (std::find(taps.begin(), taps.end(), expected.tap) == taps.end()) continue;
-      if (layers != (expected.layer < 0 ? Layers::kNone : expected.layer == 0 ? Layers::kFirst : Layers::kLater))
-        continue;
-      BOOST_TEST_CONTEXT("case " << c.name << ", " << checkpoint::tap_name(expected.tap) << ", layer "
-                                 << expected.layer) {
-        const auto* event = model.taps(c).only(expected.tap, expected.layer);
-        BOOST_REQUIRE_MESSAGE(event != nullptr, "the tap showed this tensor not exactly once");
-        BOOST_TEST(matches(event->tensor, take(checkpoint::read_npy(expected.file)), tolerance));
-      }
-      ++compared;
-    }
-  }
-  BOOST_TEST(compared > 0U, "the reference has no such tensor");
-}
-
-/// All that can be observed of a sequence: to show that a refused operation changed nothing.
-struct Snapshot {
-  std::vector<std::byte> state;
-  std::optional<std::pair<std::int32_t, std::int32_t>> range;
-  std::uint32_t free_tokens, used_tokens, n_seqs;
-  bool operator==(const Snapshot&) const = default;
-
-  static Snapshot of(plugin::Context& context, std::int32_t seq = 0) {
-    const llorch_kv_usage usage = take(context.kv_usage());
-    return {take(context.kv_seq_save(seq)), take(context.kv_seq_range(seq)), usage.free_tokens, usage.used_tokens,
-            usage.n_seqs};
-  }
-};
-
-/// Logits of every row of `ids` fed in one call to an empty context of its own.
-inline Rows all_rows(ModelUnderTest& model, std::span<const std::int32_t> ids, std::uint32_t n_threads = 1) {
-  return take(feed(*model.context(1, n_threads), ids, 0, Wanted::kAll));
-}
-
-}  // namespace llorch::gpt2_cpu::testing
+#include "support/checkpoints/loaded.hpp"

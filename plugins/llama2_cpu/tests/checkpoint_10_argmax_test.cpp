@@ -1,0 +1,2 @@
+// Rung 10: greedy ids.
+#include "support/checkpoints/argmax.hpp"

@@ -1,0 +1,36 @@
+// The models that the checkpoint suites run on.
+#pragma once
+
+#include "support/checkpoints/checkpoints.hpp"
+
+namespace llorch::testing::checkpoints {
+
+inline const std::string plugin_name = "llama2_cpu";
+inline const std::string architecture = "llama";
+
+/// The queries and keys that scores are made of.
+inline constexpr std::uint32_t kScoredQuery = LLORCH_TAP_Q_ROTATED;
+inline constexpr std::uint32_t kScoredKey = LLORCH_TAP_K_ROTATED;
+
+/// Random weights and awkward sizes (head_dim 10, 8, 18, 12 and 14, FFN 151, 211 ids), each kind of rotary scaling,
+/// f32, f16 and bf16, one file and several, own and tied heads, two, one, all and half as many heads of keys as of
+/// queries, and a sliding window.
+inline const std::vector<TestedModel> tested_models = {
+    {"random_f32", "tests/fixtures/llama_random", "tests/fixtures/llama_random/reference",
+     "tests/fixtures/llama_random.gguf"},
+    {"random_llama3_tied_bf16_sharded", "tests/fixtures/llama_random_llama3",
+     "tests/fixtures/llama_random_llama3/reference", "tests/fixtures/llama_random_llama3.gguf"},
+    {"random_yarn_f16", "tests/fixtures/llama_random_yarn", "tests/fixtures/llama_random_yarn/reference",
+     "tests/fixtures/llama_random_yarn.gguf"},
+    {"random_linear", "tests/fixtures/llama_random_linear", "tests/fixtures/llama_random_linear/reference",
+     "tests/fixtures/llama_random_linear.gguf"},
+    {"random_sliding_window", "tests/fixtures/mistral_random", "tests/fixtures/mistral_random/reference",
+     "tests/fixtures/mistral_random.gguf"},
+};
+inline auto all_models() {
+  return boost::unit_test::data::make(tested_models);
+}
+
+}  // namespace llorch::testing::checkpoints
+
+#include "support/checkpoints/loaded.hpp"
