@@ -58,7 +58,8 @@ constexpr std::string_view kDocument = R"json({
     "/detokenize": {"post": {
       "summary": "Token ids to text",
       "requestBody": {"required": true, "content": {"application/json": {"schema": {
-        "type": "object", "required": ["tokens"], "properties": {"tokens": {"type": "array", "items": {"type": "integer", "minimum": 0}}}}}}},
+        "type": "object", "required": ["tokens"], "properties": {"tokens": {"type": "array", "items": {"type": "integer", "minimum": 0}},
+          "skip_special_tokens": {"type": "boolean", "default": false}}}}}},
       "responses": {"200": {"description": "content"}, "400": {"$ref": "#/components/responses/Error"}}}},
     "/livez": {"get": {"summary": "The process works", "responses": {"200": {"description": "always"}}}},
     "/readyz": {"get": {

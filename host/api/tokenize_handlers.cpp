@@ -44,6 +44,7 @@ std::string tokenize_body(Fields& fields, const tokenizer::Tokenizer& tokenizer)
 
 std::string detokenize_body(Fields& fields, const tokenizer::Tokenizer& tokenizer) {
   fields.require("tokens");
+  const bool keep_special = !fields.boolean("skip_special_tokens").value_or(false);
   const boost::json::value* tokens = fields.find("tokens");
   std::vector<std::int32_t> ids;
   if (tokens != nullptr && !tokens->is_array()) {
@@ -61,7 +62,7 @@ std::string detokenize_body(Fields& fields, const tokenizer::Tokenizer& tokenize
     }
   }
   std::string out;
-  JsonWriter(out).begin_object().member("content", tokenizer.decode(ids)).end_object();
+  JsonWriter(out).begin_object().member("content", tokenizer.decode(ids, keep_special)).end_object();
   return out;
 }
 

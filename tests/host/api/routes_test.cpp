@@ -84,6 +84,15 @@ BOOST_AUTO_TEST_CASE(tokenize_and_detokenize_invert_each_other) {
   BOOST_TEST(exchange->response.body == R"({"tokens":[256,104],"count":2})");
 }
 
+BOOST_AUTO_TEST_CASE(detokenize_leaves_special_tokens_out_when_told_to) {
+  begin(api::detokenize, R"({"tokens":[104,256,105]})");
+  BOOST_TEST(exchange->response.body == R"({"content":"h<|end|>i"})");
+  begin(api::detokenize, R"({"tokens":[104,256,105],"skip_special_tokens":true})");
+  BOOST_TEST(exchange->response.body == R"({"content":"hi"})");
+  begin(api::detokenize, R"({"tokens":[104],"skip_special_tokens":"yes"})");
+  BOOST_TEST(exchange->response.status == 400U);
+}
+
 BOOST_AUTO_TEST_CASE(ids_out_of_range_and_bodies_of_another_shape_are_400) {
   for (const char* body : {R"({"tokens":[257]})", R"({"tokens":[-1]})", R"({"tokens":["a"]})", R"({"tokens":7})", "{}",
                            "[]", "{", R"({"tokens":[1.5]})"}) {
