@@ -6,14 +6,32 @@ namespace {
 
 constexpr int kColumns = 256;
 
-/// Column k of the formats that lay four columns, 32 apart, into the 2-bit fields of a byte, 128 columns in 32 bytes.
-std::uint8_t two_bits(const std::uint8_t* bytes, int k) {
-  return static_cast<std::uint8_t>(bytes[k / 128 * 32 + k % 32] >> (k % 128 / 32 * 2) & 3);
+/// Four columns, 32 apart, in the 2-bit fields of a byte; 128 columns in 32 bytes.
+void split_two_bits(const std::uint8_t* bytes, std::uint8_t* codes) {
+  for (int half = 0; half < 2; ++half) {
+    for (int field = 0; field < 4; ++field) {
+      for (int i = 0; i < 32; ++i)
+        codes[half * 128 + field * 32 + i] = static_cast<std::uint8_t>(bytes[half * 32 + i] >> 2 * field & 3);
+    }
+  }
 }
 
-/// Column k of the formats that lay two columns, 32 apart, into the nibbles of a byte, 64 columns in 32 bytes.
-std::uint8_t nibble(const std::uint8_t* bytes, int k) {
-  return static_cast<std::uint8_t>(bytes[k / 64 * 32 + k % 32] >> (k % 64 / 32 * 4) & 0x0f);
+/// Two columns, `apart` apart, in the nibbles of a byte; 2 * apart columns in `apart` bytes.
+void split_nibbles(const std::uint8_t* bytes, int apart, std::uint8_t* codes) {
+  for (int k = 0; k < kColumns; k += 2 * apart, bytes += apart) {
+    for (int i = 0; i < apart; ++i) {
+      codes[k + i] = bytes[i] & 0x0f;
+      codes[k + apart + i] = bytes[i] >> 4;
+    }
+  }
+}
+
+/// Adds a bit to each code: eight columns, 32 apart, in a byte.
+void add_high_bits(const std::uint8_t* bytes, int to, std::uint8_t* codes) {
+  for (int bit = 0; bit < 8; ++bit) {
+    for (int i = 0; i < 32; ++i)
+      codes[bit * 32 + i] = static_cast<std::uint8_t>(codes[bit * 32 + i] | (bytes[i] >> bit & 1) << to);
+  }
 }
 
 /// The eight 6-bit scales and minimums of Q4_K and Q5_K in 12 bytes: those of parts 0..3 are the low six bits of bytes
@@ -34,16 +52,14 @@ void split_q2_k(const std::uint8_t* block, BlockParts& out) {
     out.scales[i] = static_cast<std::int8_t>(block[i] & 0x0f);
     out.minimums[i] = static_cast<std::int8_t>(block[i] >> 4);
   }
-  for (int k = 0; k < kColumns; ++k)
-    out.codes[k] = two_bits(block + 16, k);
+  split_two_bits(block + 16, out.codes);
   out.scale = little_endian_half(block + 80);
   out.minimum = little_endian_half(block + 82);
 }
 
 void split_q3_k(const std::uint8_t* block, BlockParts& out) {
-  const std::uint8_t* high_bits = block;
-  for (int k = 0; k < kColumns; ++k)
-    out.codes[k] = static_cast<std::uint8_t>(two_bits(block + 32, k) | (high_bits[k % 32] >> k / 32 & 1) << 2);
+  split_two_bits(block + 32, out.codes);
+  add_high_bits(block, 2, out.codes);
   // Sixteen 6-bit scales, stored plus 32: low nibbles in bytes 0..7, two columns of eight; upper bits in bytes 8..11.
   const std::uint8_t* scales = block + 96;
   for (int i = 0; i < kMostBlockParts; ++i) {
@@ -58,25 +74,23 @@ void split_q4_k(const std::uint8_t* block, BlockParts& out) {
   out.scale = little_endian_half(block);
   out.minimum = little_endian_half(block + 2);
   split_scales_and_minimums(block + 4, out);
-  for (int k = 0; k < kColumns; ++k)
-    out.codes[k] = nibble(block + 16, k);
+  split_nibbles(block + 16, 32, out.codes);
 }
 
 void split_q5_k(const std::uint8_t* block, BlockParts& out) {
   out.scale = little_endian_half(block);
   out.minimum = little_endian_half(block + 2);
   split_scales_and_minimums(block + 4, out);
-  const std::uint8_t* high_bits = block + 16;
-  for (int k = 0; k < kColumns; ++k)
-    out.codes[k] = static_cast<std::uint8_t>(nibble(block + 48, k) | (high_bits[k % 32] >> k / 32 & 1) << 4);
+  split_nibbles(block + 48, 32, out.codes);
+  add_high_bits(block + 16, 4, out.codes);
 }
 
 void split_q6_k(const std::uint8_t* block, BlockParts& out) {
-  // Low nibbles: 128 columns in 64 bytes, two columns 64 apart in a byte.
-  for (int k = 0; k < kColumns; ++k) {
-    const int low = block[k / 128 * 64 + k % 64] >> (k % 128 / 64 * 4) & 0x0f;
-    out.codes[k] = static_cast<std::uint8_t>(low | two_bits(block + 128, k) << 4);
-  }
+  std::uint8_t high[kColumns];
+  split_nibbles(block, 64, out.codes);
+  split_two_bits(block + 128, high);
+  for (int k = 0; k < kColumns; ++k)
+    out.codes[k] = static_cast<std::uint8_t>(out.codes[k] | high[k] << 4);
   for (int i = 0; i < kMostBlockParts; ++i)
     out.scales[i] = static_cast<std::int8_t>(block[192 + i]);
   out.scale = little_endian_half(block + 208);
@@ -90,8 +104,7 @@ void split_iq4_xs(const std::uint8_t* block, BlockParts& out) {
     const int low = block[4 + i / 2] >> (i % 2 * 4) & 0x0f;
     out.scales[i] = static_cast<std::int8_t>((low | (high_bits >> 2 * i & 3) << 4) - 32);
   }
-  for (int k = 0; k < kColumns; ++k)
-    out.codes[k] = static_cast<std::uint8_t>(block[8 + k / 32 * 16 + k % 16] >> (k % 32 / 16 * 4) & 0x0f);
+  split_nibbles(block + 8, 16, out.codes);
 }
 
 }  // namespace llorch::cpu

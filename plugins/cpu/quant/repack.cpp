@@ -10,25 +10,54 @@ namespace {
 
 constexpr int kPlane = 4 * kLanes;  // bytes
 
-/// Puts a code of `bits` bits into its place in the planes; packed_format() says which that is.
-void put(std::uint8_t* planes, int bits, int quad, int byte, unsigned code) {
+using Quad = std::uint32_t;  // the codes of four columns of one row, as bytes
+constexpr int kQuads = kQuantColumns / 4;
+
+/// The same byte in all four.
+constexpr Quad repeat(unsigned byte) {
+  return byte * 0x01010101u;
+}
+
+/// Writes `bits` bits of eight quads of one row, from bit `from` of each code on, into the planes that hold them. No
+/// bit leaves its byte: what a shift brings in from the neighbour is masked away.
+inline void put_planes(const Quad* quads, int bits, int from, int lane, std::uint8_t* planes) {
   const int per_plane = 8 / bits;  // quads that share a plane
-  // Nibbles: quads q and q + 4; else neighbours.
-  const int plane = bits == 4 ? quad % 4 : quad / per_plane;
-  const int shift = bits == 4 ? quad / 4 * 4 : quad % per_plane * bits;
-  std::uint8_t& target = planes[plane * kPlane + byte];
-  target = static_cast<std::uint8_t>(target | code << shift);
+  const Quad mask = repeat((1u << bits) - 1);
+  for (int plane = 0; plane < bits; ++plane) {
+    Quad together = 0;
+    for (int i = 0; i < per_plane; ++i) {
+      // Nibbles: quads q and q + 4; else neighbours.
+      const int quad = bits == 4 ? plane + 4 * i : plane * per_plane + i;
+      together |= (quads[quad] >> from & mask) << i * bits;
+    }
+    std::memcpy(planes + plane * kPlane + 4 * lane, &together, sizeof together);
+  }
 }
 
 /// The codes of kQuantColumns columns of one row.
+template <int kBits>
+void put_codes_of(const Quad* quads, int lane, std::uint8_t* out) {
+  constexpr int kLow = kBits == 3 ? 2 : kBits == 5 || kBits == 6 ? 4 : kBits;
+  put_planes(quads, kLow, 0, lane, out);
+  if constexpr (kBits > kLow) put_planes(quads, kBits - kLow, kLow, lane, out + kPlane * kLow);
+}
+
 void put_codes(const std::uint8_t* codes, int bits, int lane, std::uint8_t* out) {
-  const int low_bits = bits == 3 ? 2 : bits == 5 || bits == 6 ? 4 : bits;
-  const int high_bits = bits - low_bits;
-  for (int k = 0; k < kQuantColumns; ++k) {
-    const int byte = 4 * lane + k % 4;
-    const unsigned code = codes[k];
-    put(out, low_bits, k / 4, byte, code & ((1u << low_bits) - 1));
-    if (high_bits != 0) put(out + kPlane * low_bits, high_bits, k / 4, byte, code >> low_bits);
+  Quad quads[kQuads];
+  std::memcpy(quads, codes, sizeof quads);
+  switch (bits) {
+    case 2:
+      return put_codes_of<2>(quads, lane, out);
+    case 3:
+      return put_codes_of<3>(quads, lane, out);
+    case 4:
+      return put_codes_of<4>(quads, lane, out);
+    case 5:
+      return put_codes_of<5>(quads, lane, out);
+    case 6:
+      return put_codes_of<6>(quads, lane, out);
+    default:
+      return put_codes_of<8>(quads, lane, out);
   }
 }
 
