@@ -4,7 +4,8 @@
     python3 tools/make_fixtures.py random     # random models with awkward sizes, their references, one GGUF
     python3 tools/make_fixtures.py llama      # the same for the Llama family, each as GGUF too
     python3 tools/make_fixtures.py trained    # reference and tokenizer cases of models/tiny-gpt2
-    python3 tools/make_fixtures.py            # all
+    python3 tools/make_fixtures.py trained-llama --llama runs/tiny-llama2   # reference of models/tiny-llama2.gguf
+    python3 tools/make_fixtures.py            # all but the last, unless --llama is given
 """
 
 import argparse
@@ -140,10 +141,36 @@ def make_trained(fixtures: Path, directory: Path) -> None:
     write_tokenizer_cases(directory / "tokenizer.json", fixtures / "tokenizer_tiny.cases.json")
 
 
+def as_stored(model, kind: torch.dtype):
+    """The model with its matrices rounded as the GGUF file of it holds them; vectors stay as they are."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() == 2:
+                parameter.copy_(parameter.to(kind).to(parameter.dtype))
+    return model
+
+
+def make_trained_llama(fixtures: Path, directory: Path) -> None:
+    """Reference of models/tiny-llama2.gguf from the directory that it was converted from."""
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    model = as_stored(load(directory, torch.float64), torch.float16)
+    cases = trained_cases(tokenizer, model.config.num_hidden_layers)
+    for case, text in zip(cases, (SHORT_PROMPT, LONG_PROMPT)):
+        case.extra["prompt"] = text
+        ids, gap = greedy(model, case.prompt_ids, case.greedy_count)
+        case.extra["greedy_text"] = tokenizer.decode(ids)
+        print(f"{case.name}: {len(case.prompt_ids)} ids, gap {gap:.4f}:{case.extra['greedy_text']}")
+    write_reference(
+        fixtures / "tiny_llama2_reference", "../../../models/tiny-llama2.gguf", "tools/make_fixtures.py trained-llama", cases,
+        model, as_stored(load(directory, torch.float32), torch.float16),
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=["random", "llama", "trained", "all"], default="all")
-    parser.add_argument("--model", type=Path, default=ROOT / "models" / "tiny-gpt2", help="the trained model")
+    parser.add_argument("what", nargs="?", choices=["random", "llama", "trained", "trained-llama", "all"], default="all")
+    parser.add_argument("--model", type=Path, default=ROOT / "models" / "tiny-gpt2", help="the trained GPT-2")
+    parser.add_argument("--llama", type=Path, help="what tools/train_llama2.py wrote, for trained-llama")
     parser.add_argument("--out", type=Path, default=ROOT / "tests" / "fixtures")
     args = parser.parse_args()
     transformers.utils.logging.set_verbosity_error()
@@ -155,6 +182,10 @@ def main() -> None:
         make_llamas(args.out)
     if args.what in ("trained", "all"):
         make_trained(args.out, args.model)
+    if args.what == "trained-llama" or (args.what == "all" and args.llama is not None):
+        if args.llama is None:
+            parser.error("trained-llama needs --llama DIRECTORY")
+        make_trained_llama(args.out, args.llama)
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ Result<Rung> check_end_to_end(Climb& climb) {
     if (c.greedy_ids.empty()) continue;
     std::vector<std::int32_t> prompt = c.prompt_ids;
     if (tokenizer != nullptr && c.prompt) {
-      prompt = tokenizer->encode(*c.prompt);
+      prompt = tokenizer->encode(*c.prompt, {.add_special = true});
       rung.findings.push_back(same_ids(fmt::format("case {}: prompt to ids", c.name), prompt, c.prompt_ids));
       if (rung.findings.back().verdict == Verdict::kNo) continue;
     }

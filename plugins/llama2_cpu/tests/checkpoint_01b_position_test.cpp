@@ -83,7 +83,7 @@ BOOST_DATA_TEST_CASE(the_rotation_matches_from_position_0_to_the_end_of_the_cont
 
 BOOST_DATA_TEST_CASE(positions_behind_a_chunk_are_those_of_the_prompt, all_models()) {
   ModelUnderTest& model = loaded(sample);
-  const auto& ids = model.reference_case("full").prompt_ids;
+  const auto& ids = model.reference().cases.back().prompt_ids;
   const auto taps = {LLORCH_TAP_Q_ROTATED, LLORCH_TAP_K_ROTATED};
   const TapRecord whole = tapped(model, {LLORCH_TAP_Q_ROTATED, LLORCH_TAP_K_ROTATED}, ids, 0);
   const TapRecord chunks = tapped(model, {LLORCH_TAP_Q_ROTATED, LLORCH_TAP_K_ROTATED}, ids, 0, 3);

@@ -14,7 +14,7 @@ inline constexpr std::uint32_t kScoredKey = LLORCH_TAP_K_ROTATED;
 
 /// Random weights and awkward sizes (head_dim 10, 8, 18, 12 and 14, FFN 151, 211 ids), each kind of rotary scaling,
 /// f32, f16 and bf16, one file and several, own and tied heads, two, one, all and half as many heads of keys as of
-/// queries, and a sliding window.
+/// queries, and a sliding window; last the trained model that ships with the project.
 inline const std::vector<TestedModel> tested_models = {
     {"random_f32", "tests/fixtures/llama_random", "tests/fixtures/llama_random/reference",
      "tests/fixtures/llama_random.gguf"},
@@ -26,6 +26,7 @@ inline const std::vector<TestedModel> tested_models = {
      "tests/fixtures/llama_random_linear.gguf"},
     {"random_sliding_window", "tests/fixtures/mistral_random", "tests/fixtures/mistral_random/reference",
      "tests/fixtures/mistral_random.gguf"},
+    {"trained", "models/tiny-llama2.gguf", "tests/fixtures/tiny_llama2_reference"},
 };
 inline auto all_models() {
   return boost::unit_test::data::make(tested_models);

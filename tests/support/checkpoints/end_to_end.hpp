@@ -15,7 +15,7 @@ BOOST_AUTO_TEST_CASE(the_trained_model_writes_the_text_of_the_reference_twice) {
   for (const auto& c : model.reference().cases) {
     BOOST_REQUIRE(c.prompt.has_value());
     BOOST_REQUIRE(c.greedy_text.has_value());
-    const auto prompt = tokenizer->encode(*c.prompt);
+    const auto prompt = tokenizer->encode(*c.prompt, {.add_special = true});
     BOOST_TEST(prompt == c.prompt_ids, boost::test_tools::per_element());
     for (int run = 0; run < 2; ++run) {
       const auto ids = take(llorch::checkpoint::decode_greedily(*model.context(), prompt, c.greedy_ids.size()));
