@@ -10,12 +10,12 @@ void CharPairs::add(TextChar left, TextChar right) {
   }
 }
 
-std::size_t CharPairs::piece_end(std::string_view text, std::size_t at) const {
+std::size_t CharPairs::piece_end(std::string_view text, std::size_t at, bool split_at_spaces) const {
   TextChar last = read_char(text, at);
   at += last.length;
   while (at < text.size()) {
     const TextChar next = read_char(text, at);
-    if (!contains(last, next)) break;
+    if (!contains(last, next) || (split_at_spaces && next.key == ' ')) break;
     last = next;
     at += next.length;
   }

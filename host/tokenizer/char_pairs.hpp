@@ -38,8 +38,9 @@ class CharPairs {
     if ((left.key | right.key) < 0x80) return ascii_[left.key * 0x80 + right.key];
     return others_.contains(pair(left, right));
   }
-  /// End of the piece that starts at `at`, which must lie inside the text.
-  [[nodiscard]] std::size_t piece_end(std::string_view text, std::size_t at) const;
+  /// End of the piece that starts at `at`, which must lie inside the text; with `split_at_spaces` also before any
+  /// space.
+  [[nodiscard]] std::size_t piece_end(std::string_view text, std::size_t at, bool split_at_spaces) const;
 
  private:
   static std::uint64_t pair(TextChar left, TextChar right) { return (std::uint64_t{left.key} << 32) | right.key; }

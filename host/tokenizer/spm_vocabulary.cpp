@@ -320,8 +320,7 @@ void SpmVocabulary::mark_whole_tokens() {
 
 void SpmVocabulary::encode(std::string_view text, std::vector<TokenId>& out) const {
   for (std::size_t at = 0; at < text.size();) {
-    std::size_t end = pairs_.piece_end(text, at);
-    if (split_at_spaces_) end = std::min(end, text.find(' ', at + 1));
+    const std::size_t end = pairs_.piece_end(text, at, split_at_spaces_);
     encode_piece(text.substr(at, end - at), out);
     at = end;
   }

@@ -326,7 +326,10 @@ BOOST_AUTO_TEST_CASE(a_megabyte_of_anything_takes_seconds_at_most) {
   for (int length = 2; length <= 64; length *= 2)
     pieces.add(run += run, -static_cast<float>(length));
   pieces.add("ab", -3).add("ba", -4).add("__", -2).add("____", -5);
-  const auto tokenizer = make(pieces.spec());
+  auto spec = pieces.spec();
+  const auto tokenizer = make(spec);
+  spec.split_at_spaces = true;
+  const auto splitting = make(spec);
   const std::size_t size = 1u << 20;
   std::string alternating;
   while (alternating.size() < size)
@@ -335,6 +338,7 @@ BOOST_AUTO_TEST_CASE(a_megabyte_of_anything_takes_seconds_at_most) {
                                   std::string(size, '\xFF'), alternating}) {
     const auto start = std::chrono::steady_clock::now();
     const auto ids = tokenizer->encode(text);
+    BOOST_TEST((splitting->decode(splitting->encode(text)) == text));
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     BOOST_TEST(tokenizer->decode(ids) == text);
     BOOST_TEST(seconds.count() < 20.0);
