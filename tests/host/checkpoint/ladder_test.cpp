@@ -36,6 +36,16 @@ LadderResult climb_with(const ModelUnderTest& model, const fs::path& reference) 
   return take(climb({&model.model(), nullptr, 1}, take(Reference::read(reference))));
 }
 
+void climb_to_the_text(const ModelUnderTest& trained) {
+  const auto tokenizer = take(llorch::tokenizer::load_tokenizer(trained.file()));
+  const auto result = take(climb({&trained.model(), tokenizer.get(), 2}, trained.reference()));
+  BOOST_TEST(result.passed(), result.first_difference);
+  const auto& last = result.rungs.back();
+  BOOST_TEST(last.number == "12");
+  BOOST_TEST(std::any_of(last.findings.begin(), last.findings.end(),
+                         [](const auto& f) { return f.subject == "case short: text" && f.verdict == Verdict::kYes; }));
+}
+
 /// A copy of the random model's reference in which one value of one file is changed.
 struct TamperedReference {
   TemporaryDirectory dir;
@@ -95,13 +105,12 @@ BOOST_AUTO_TEST_CASE(every_rung_holds_on_the_right_reference) {
 }
 
 BOOST_AUTO_TEST_CASE(the_trained_model_climbs_to_its_text) {
-  const auto tokenizer = take(llorch::tokenizer::load_tokenizer(trained_model().file()));
-  const auto result = take(climb({&trained_model().model(), tokenizer.get(), 2}, trained_model().reference()));
-  BOOST_TEST(result.passed(), result.first_difference);
-  const auto& last = result.rungs.back();
-  BOOST_TEST(last.number == "12");
-  BOOST_TEST(std::any_of(last.findings.begin(), last.findings.end(),
-                         [](const auto& f) { return f.subject == "case short: text" && f.verdict == Verdict::kYes; }));
+  climb_to_the_text(trained_model());
+}
+
+// <s> goes before the prompt.
+BOOST_AUTO_TEST_CASE(a_trained_model_with_sentencepiece_climbs_to_its_text) {
+  climb_to_the_text(ModelUnderTest("llama2_cpu", "models/tiny-llama2.gguf", "tests/fixtures/tiny_llama2_reference"));
 }
 
 BOOST_DATA_TEST_CASE(a_difference_is_found_at_its_rung_and_named, boost::unit_test::data::make(tamperings)) {
