@@ -53,7 +53,8 @@ void gather_quantized(const PackedView& weights, std::int64_t row, float* out) {
       for (int i = p * kFormat.part_columns; i < (p + 1) * kFormat.part_columns; ++i) {
         constexpr int kOffset =
             kFormat.offset_shift < 0 ? 0 : 1 << (kFormat.offset_shift < 0 ? 0 : kFormat.offset_shift);
-        const float value = scale[lane] * static_cast<float>(unpacked[i / 4 * 64 + lane * 4 + i % 4] - kOffset);
+        const int code = unpacked[i / 4 * 64 + lane * 4 + i % 4] - kOffset;
+        const float value = scale[lane] * static_cast<float>(code);
         out[b * kQuantColumns + i] = kFormat.minimums ? value + minimum[lane] : value;
       }
     }

@@ -34,10 +34,16 @@ inline void put_planes(const Quad* quads, int bits, int from, int lane, std::uin
   }
 }
 
+/// Bits of a code that lie in the first planes; the others lie in planes of their own.
+constexpr int low_bits(int bits) {
+  if (bits == 3) return 2;
+  return bits == 5 || bits == 6 ? 4 : bits;
+}
+
 /// The codes of kQuantColumns columns of one row.
 template <int kBits>
 void put_codes_of(const Quad* quads, int lane, std::uint8_t* out) {
-  constexpr int kLow = kBits == 3 ? 2 : kBits == 5 || kBits == 6 ? 4 : kBits;
+  constexpr int kLow = low_bits(kBits);
   put_planes(quads, kLow, 0, lane, out);
   if constexpr (kBits > kLow) put_planes(quads, kBits - kLow, kLow, lane, out + kPlane * kLow);
 }

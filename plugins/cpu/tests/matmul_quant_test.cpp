@@ -1,5 +1,6 @@
 #include <llorch/plugin.hpp>
 
+#include "cpu/compute/compute.hpp"
 #include "kernel_support.hpp"
 #include "quant_support.hpp"
 
@@ -50,7 +51,7 @@ std::vector<float> activations(std::int64_t tokens, std::int64_t columns, unsign
 }
 
 struct Quantized {
-  std::int8_t codes[kQuantColumns];
+  int codes[kQuantColumns];
   float scale;
 };
 /// What docs/kernels.md says of a block of activations.
@@ -62,7 +63,7 @@ Quantized quantize(const float* x) {
   if (largest < 0x1p-100f) return q;
   const float inverse = 127.0f / largest;
   for (int i = 0; i < kQuantColumns; ++i)
-    q.codes[i] = static_cast<std::int8_t>(std::nearbyint(x[i] * inverse));
+    q.codes[i] = static_cast<int>(std::nearbyint(x[i] * inverse));
   q.scale = largest / 127.0f;
   return q;
 }
@@ -89,8 +90,9 @@ float chain(const Case& c, const std::uint8_t* row, const float* x, float start)
     float scale = abi::f16_to_f32(parts.scale);
     float minimum = abi::f16_to_f32(parts.minimum);
     if (format.super_scales) {
-      scale *= parts.scales[in_block / format.part_columns];
-      minimum *= -static_cast<float>(parts.minimums[in_block / format.part_columns]);
+      const int part = in_block / format.part_columns;
+      scale *= parts.scales[part];
+      minimum *= -static_cast<float>(parts.minimums[part]);
     }
     acc = std::fma(scale * q.scale, static_cast<float>(sum), acc);
     if (format.minimums) acc = std::fma(minimum, q.scale * static_cast<float>(activation_sum), acc);
@@ -196,6 +198,39 @@ BOOST_AUTO_TEST_CASE(products_match_double_on_dequantized_weights_and_quantized_
       }
       // Between 32 and 128 roundings of f32, most of which cancel.
       BOOST_TEST(worst < 2e-6, table->name << ", " << block_format(type)->name << ": worst difference " << worst);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(several_products_at_once_are_the_products_one_by_one_on_any_number_of_threads) {
+  constexpr std::int64_t kColumns = 512;
+  const QuantMatrix first(WeightType::kQ4_K, 70, kColumns, 1);
+  const TestMatrix second(WeightType::kF16, 40, kColumns, 2);
+  const QuantMatrix third(WeightType::kQ6_K, 33, kColumns, 3);
+  for (const KernelTable* table : available_kernels()) {
+    for (const std::int64_t tokens : {1, 5, 40}) {
+      RowBuffer x(tokens, kColumns, "x");
+      const auto values = activations(tokens, kColumns, 4);
+      std::copy(values.begin(), values.end(), x.rows(tokens).data);
+      std::vector<float> expected;
+      for (const int threads : {1, 2, 3}) {
+        Compute compute(*table, threads, tokens, kColumns);
+        RowBuffer a(tokens, 80, "a"), b(tokens, 48, "b"), c(tokens, 48, "c");
+        if (threads == 1) {
+          compute.project(x.rows(tokens), first.view(), nullptr, a.rows(tokens));
+          compute.project(x.rows(tokens), second.view(), nullptr, b.rows(tokens));
+          compute.project(x.rows(tokens), third.view(), nullptr, c.rows(tokens));
+        } else {
+          compute.project(x.rows(tokens), {{first.view(), nullptr, a.rows(tokens)},
+                                           {second.view(), nullptr, b.rows(tokens)},
+                                           {third.view(), nullptr, c.rows(tokens)}});
+        }
+        std::vector<float> found;
+        for (const Rows& rows : {a.rows(tokens), b.rows(tokens), c.rows(tokens)})
+          found.insert(found.end(), rows.data, rows.data + tokens * rows.stride);
+        if (threads == 1) expected = found;
+        BOOST_TEST(same_bits(expected.data(), found.data(), found.size(), table->name));
+      }
     }
   }
 }
