@@ -73,13 +73,13 @@ BOOST_AUTO_TEST_SUITE_END()
 BOOST_AUTO_TEST_SUITE(scanners_and_patterns)
 
 std::string random_text(std::mt19937& random) {
-  static const std::vector<std::string> kParts = {
+  static const std::vector<std::string> parts = {
       "a",      "Z",      "s",      "S",      "t",      "re",     "LL",     "1",          "9",      "'",       " ",
       " ",      "\n",     "\r",     "\t",     "!",      "-",      "\u00e9", "e\u0301",    "\u4f60", "\u0663",  "\u00b2",
       "\u00a0", "\u2003", "\u3000", "\u0085", "\u200b", "\u017f", "_",      "\U0001F999", "\xFF",   "\xE2\x82"};
   std::string text;
   for (std::size_t n = random() % 40; n > 0; --n)
-    text += kParts[random() % kParts.size()];
+    text += parts[random() % parts.size()];
   return text;
 }
 
@@ -115,7 +115,7 @@ BOOST_AUTO_TEST_CASE(the_scanners_agree_with_the_regex_engine_on_single_characte
       character = {static_cast<char>(0xE0 | (c >> 12)), static_cast<char>(0x80 | ((c >> 6) & 0x3F)),
                    static_cast<char>(0x80 | (c & 0x3F))};
     }
-    const std::string text = "a" + character + "b 1" + character;
+    const std::string text = std::string("a").append(character).append("b 1").append(character);
     BOOST_TEST(show(*scanner, text) == show(*regex, text), "U+" << std::hex << static_cast<unsigned>(c));
   }
 }
@@ -163,7 +163,8 @@ BOOST_AUTO_TEST_CASE(a_sequence_cuts_pieces_into_pieces) {
   std::vector<std::unique_ptr<PreTokenizer>> parts;
   parts.push_back(make_digits_pre_tokenizer(true));
   parts.push_back(make_gpt2_pre_tokenizer());
-  BOOST_TEST(show(*make_pre_tokenizer_sequence(std::move(parts)), "ab 12 c") == "[ab][ ][1][2][ c]");
+  const auto sequence = make_pre_tokenizer_sequence(std::move(parts));
+  BOOST_TEST(show(*sequence, "ab 12 c") == "[ab][ ][1][2][ c]");
 }
 
 BOOST_AUTO_TEST_CASE(dialects_are_respelled) {
