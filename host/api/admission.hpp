@@ -15,6 +15,9 @@
 
 namespace llorch::api {
 
+/// Where a body is read: by its size, or always away from the I/O thread.
+enum class Where : std::uint8_t { kBySize, kPool };
+
 /// How a route words its refusals.
 struct Refusals {
   http::Response (*not_serving)(Status status);
@@ -35,7 +38,7 @@ template <class Prepared>
 boost::asio::awaitable<std::optional<Admitted<Prepared>>> admit(Worker& worker, const http::Request& request,
                                                                 http::Exchange& exchange,
                                                                 Prepared (*prepare)(const std::string&, const Backend&),
-                                                                Refusals refusals) {
+                                                                Refusals refusals, Where where = Where::kBySize) {
   const Status status = worker.status();
   if (status == Status::kLoading || status == Status::kDraining) {
     worker.metrics().rejected(Rejection::kUnavailable);
@@ -46,7 +49,7 @@ boost::asio::awaitable<std::optional<Admitted<Prepared>>> admit(Worker& worker, 
   const std::shared_ptr<const Backend> backend = worker.backend();
   const std::string& body = request.body;
   const auto work = [&body, backend, prepare] { return prepare(body, *backend); };
-  Prepared prepared = co_await worker.run(body.size(), work);
+  Prepared prepared = co_await worker.run(where == Where::kPool ? Worker::kAnySize : body.size(), work);
   for (const std::string& name : prepared.parsed.ignored)
     spdlog::info("{}: field {} ignored", request.id, name);
   if (!prepared.parsed.faults.empty()) {

@@ -9,10 +9,11 @@
 namespace llorch::api {
 namespace {
 
-void begin(JsonWriter& json, const CompletionHead& head) {
+void begin(JsonWriter& json, const CompletionHead& head, bool is_chunk) {
+  const std::string_view chat = is_chunk ? "chat.completion.chunk" : "chat.completion";
   json.begin_object()
       .member("id", head.id)
-      .member("object", "text_completion")
+      .member("object", head.kind == AnswerKind::kChat ? chat : "text_completion")
       .member("created", head.created)
       .member("model", head.model);
 }
@@ -61,20 +62,69 @@ void write_timings(JsonWriter& json, const std::vector<const engine::FinishEvent
       .end_object();
 }
 
-void write_choice(JsonWriter& json, const Chunk& chunk) {
-  json.begin_object().member("index", chunk.index).member("text", chunk.text).key("logprobs");
-  if (chunk.log != nullptr && chunk.log_begin < chunk.log->size()) {
+void write_logprobs(JsonWriter& json, AnswerKind kind, const Chunk& chunk) {
+  json.key("logprobs");
+  if (chunk.log == nullptr || chunk.log_begin >= chunk.log->size()) {
+    json.value(nullptr);
+  } else if (kind == AnswerKind::kChat) {
+    chunk.log->write_chat(json, chunk.log_begin);
+  } else {
     chunk.log->write(json, chunk.log_begin);
-  } else {
-    json.value(nullptr);
   }
+}
+
+void write_finish_reason(JsonWriter& json, const engine::FinishEvent* finish) {
   json.key("finish_reason");
-  if (chunk.finish != nullptr) {
-    json.value(finish_reason(chunk.finish->reason));
+  if (finish != nullptr) {
+    json.value(finish_reason(finish->reason));
   } else {
     json.value(nullptr);
   }
+}
+
+void write_text_choice(JsonWriter& json, const Chunk& chunk) {
+  json.begin_object().member("index", chunk.index).member("text", chunk.text);
+  write_logprobs(json, AnswerKind::kCompletion, chunk);
+  write_finish_reason(json, chunk.finish);
   json.end_object();
+}
+
+void write_chat_choice(JsonWriter& json, const Chunk& whole) {
+  json.begin_object().member("index", whole.index).key("message").begin_object();
+  json.member("role", "assistant").member("content", whole.text).member("refusal", nullptr).end_object();
+  write_logprobs(json, AnswerKind::kChat, whole);
+  write_finish_reason(json, whole.finish);
+  json.end_object();
+}
+
+// What one chat chunk's delta holds; the last is empty.
+enum class Delta : std::uint8_t { kRole, kContent, kEnd };
+
+void write_chat_delta(JsonWriter& json, const Chunk& chunk, Delta delta) {
+  json.begin_object().member("index", chunk.index).key("delta").begin_object();
+  if (delta == Delta::kRole) json.member("role", "assistant").member("content", "");
+  if (delta == Delta::kContent) json.member("content", chunk.text);
+  json.end_object();
+  Chunk shown = chunk;
+  if (delta != Delta::kContent) shown.log = nullptr;
+  write_logprobs(json, AnswerKind::kChat, shown);
+  write_finish_reason(json, delta == Delta::kEnd ? chunk.finish : nullptr);
+  json.end_object();
+}
+
+// One event with one choice, which `write` writes.
+template <class Write>
+void append_event(std::string& out, const CompletionHead& head, const Chunk& chunk, bool is_last, Write write) {
+  std::string data;
+  JsonWriter json(data);
+  begin(json, head, true);
+  json.key("choices").begin_array();
+  write(json);
+  json.end_array();
+  if (chunk.usage_follows) json.member("usage", nullptr);
+  if (is_last) write_timings(json, {chunk.finish});
+  json.end_object();
+  out += http::sse_data(data);
 }
 
 }  // namespace
@@ -83,7 +133,7 @@ std::string completion_json(const CompletionHead& head, const std::vector<Choice
                             const Usage& usage) {
   std::string out;
   JsonWriter json(out);
-  begin(json, head);
+  begin(json, head, false);
   json.key("choices").begin_array();
   std::vector<const engine::FinishEvent*> ends;
   for (const Choice& choice : choices) {
@@ -92,7 +142,7 @@ std::string completion_json(const CompletionHead& head, const std::vector<Choice
     whole.text = choice.text;
     whole.log = with_logprobs ? &choice.log : nullptr;
     whole.finish = &*choice.finish;
-    write_choice(json, whole);
+    head.kind == AnswerKind::kChat ? write_chat_choice(json, whole) : write_text_choice(json, whole);
     ends.push_back(whole.finish);
   }
   json.end_array();
@@ -103,22 +153,25 @@ std::string completion_json(const CompletionHead& head, const std::vector<Choice
 }
 
 void append_chunk(std::string& out, const CompletionHead& head, const Chunk& chunk) {
-  std::string data;
-  JsonWriter json(data);
-  begin(json, head);
-  json.key("choices").begin_array();
-  write_choice(json, chunk);
-  json.end_array();
-  if (chunk.usage_follows) json.member("usage", nullptr);
-  if (chunk.finish != nullptr) write_timings(json, {chunk.finish});
-  json.end_object();
-  out += http::sse_data(data);
+  const bool ends = chunk.finish != nullptr;
+  if (head.kind == AnswerKind::kCompletion) {
+    append_event(out, head, chunk, ends, [&](JsonWriter& json) { write_text_choice(json, chunk); });
+    return;
+  }
+  const auto append = [&](Delta delta) {
+    append_event(out, head, chunk, delta == Delta::kEnd,
+                 [&](JsonWriter& json) { write_chat_delta(json, chunk, delta); });
+  };
+  const bool has_scores = chunk.log != nullptr && chunk.log_begin < chunk.log->size();
+  if (chunk.is_first) append(Delta::kRole);
+  if (!chunk.text.empty() || has_scores) append(Delta::kContent);
+  if (ends) append(Delta::kEnd);
 }
 
 void append_usage_chunk(std::string& out, const CompletionHead& head, const Usage& usage) {
   std::string data;
   JsonWriter json(data);
-  begin(json, head);
+  begin(json, head, true);
   json.key("choices").begin_array().end_array();
   write_usage(json, usage);
   json.end_object();

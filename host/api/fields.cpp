@@ -121,18 +121,21 @@ std::vector<std::string> Fields::strings(std::string_view name, std::size_t max_
   return list;
 }
 
-std::vector<std::string> Fields::unknown() const {
-  constexpr std::size_t kMostNames = 16;
+std::string clean_name(std::string_view name) {
   constexpr std::size_t kLongestName = 64;
+  std::string clean(name.substr(0, kLongestName));
+  for (char& c : clean) {
+    if (c < 0x21 || c > 0x7E) c = '?';  // a name is the client's text: nothing of it may shape the log
+  }
+  return clean;
+}
+
+std::vector<std::string> Fields::unknown() const {
   std::vector<std::string> names;
   for (const auto& member : object_) {
     if (known_.contains(std::string_view(member.key()))) continue;
-    std::string name(member.key().substr(0, kLongestName));
-    for (char& c : name) {
-      if (c < 0x21 || c > 0x7E) c = '?';  // a name is the client's text: nothing of it may shape the log
-    }
-    names.push_back(std::move(name));
-    if (names.size() == kMostNames) break;
+    names.push_back(clean_name(member.key()));
+    if (names.size() == kMostIgnored) break;
   }
   return names;
 }

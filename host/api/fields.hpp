@@ -36,6 +36,10 @@ class Fields {
   [[nodiscard]] std::vector<std::string> strings(std::string_view name, std::size_t max_items, std::size_t max_bytes,
                                                  bool lone_string_allowed);
 
+  /// The fields of an object inside of this one; their faults go to the same list.
+  [[nodiscard]] Fields nested(const boost::json::object& object) { return {object, null_means_, faults_}; }
+
+  [[nodiscard]] std::size_t fault_count() const { return faults_.size(); }
   void require(std::string_view name);  ///< adds a "required" fault when absent
   void add(std::string field, std::string constraint, std::string message, boost::json::value value);
   /// Names never asked for, cut and cleaned for a log line.
@@ -49,6 +53,10 @@ class Fields {
   std::vector<Fault>& faults_;
   std::set<std::string, std::less<>> known_;
 };
+
+inline constexpr std::size_t kMostIgnored = 16;  ///< names of ignored fields that are reported
+/// A field's name, cut and cleaned for a log line.
+[[nodiscard]] std::string clean_name(std::string_view name);
 
 /// A number as an unsigned integer, if it is written as one: 7, not 7.0 or -1.
 [[nodiscard]] std::optional<std::uint64_t> as_unsigned(const boost::json::value& value);

@@ -17,8 +17,9 @@ Answer execute(Worker& worker, const http::Request& request, http::Exchange& exc
 Answer cancel(Worker& worker, const http::Request& request, http::Exchange& exchange);
 Answer health(Worker& worker, const http::Request& request, http::Exchange& exchange);
 
-// OpenAI's routes (completion_handler.cpp, model_handlers.cpp)
+// OpenAI's routes (completion_handler.cpp, chat_handler.cpp, model_handlers.cpp)
 Answer completions(Worker& worker, const http::Request& request, http::Exchange& exchange);
+Answer chat_completions(Worker& worker, const http::Request& request, http::Exchange& exchange);
 Answer models(Worker& worker, const http::Request& request, http::Exchange& exchange);
 Answer model(Worker& worker, const http::Request& request, http::Exchange& exchange);
 

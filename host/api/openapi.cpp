@@ -48,6 +48,17 @@ constexpr std::string_view kDocument = R"json({
         "500": {"$ref": "#/components/responses/Error"},
         "503": {"$ref": "#/components/responses/Error"}
       }}},
+    "/v1/chat/completions": {"post": {
+      "summary": "Answer a conversation",
+      "requestBody": {"required": true, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Chat"}}}},
+      "responses": {
+        "200": {"description": "A chat completion, or its chunks when stream is set",
+                "content": {"application/json": {}, "text/event-stream": {}}},
+        "400": {"$ref": "#/components/responses/Error"},
+        "429": {"$ref": "#/components/responses/Error"},
+        "500": {"$ref": "#/components/responses/Error"},
+        "503": {"$ref": "#/components/responses/Error"}
+      }}},
     "/tokenize": {"post": {
       "summary": "Text to token ids",
       "requestBody": {"required": true, "content": {"application/json": {"schema": {
@@ -110,6 +121,39 @@ constexpr std::string_view kDocument = R"json({
           "stream_options": {"type": "object", "properties": {"include_usage": {"type": "boolean", "default": false}}},
           "echo": {"type": "boolean", "default": false},
           "logprobs": {"type": "integer", "minimum": 0, "maximum": 20},
+          "temperature": {"type": "number", "minimum": 0, "maximum": 2, "default": 1.0},
+          "top_p": {"type": "number", "minimum": 0, "maximum": 1, "default": 1.0},
+          "top_k": {"type": "integer", "minimum": 0, "default": 0},
+          "min_p": {"type": "number", "minimum": 0, "maximum": 1, "default": 0},
+          "presence_penalty": {"type": "number", "minimum": -2, "maximum": 2, "default": 0},
+          "frequency_penalty": {"type": "number", "minimum": -2, "maximum": 2, "default": 0},
+          "repetition_penalty": {"type": "number", "minimum": 0, "maximum": 2, "default": 1.0},
+          "logit_bias": {"type": "object", "additionalProperties": {"type": "number", "minimum": -100, "maximum": 100}},
+          "seed": {"type": "integer", "minimum": 0, "maximum": 18446744073709551615},
+          "stop": {"oneOf": [{"type": "string"}, {"type": "array", "maxItems": 16, "items": {"type": "string"}}]},
+          "ignore_eos": {"type": "boolean", "default": false}
+        }
+      },
+      "Chat": {
+        "type": "object",
+        "required": ["messages"],
+        "properties": {
+          "model": {"type": "string"},
+          "messages": {"type": "array", "minItems": 1, "items": {
+            "type": "object", "required": ["role", "content"], "properties": {
+              "role": {"enum": ["system", "developer", "user", "assistant"]},
+              "content": {"oneOf": [{"type": "string"}, {"type": "array", "minItems": 1, "items": {
+                "type": "object", "required": ["type", "text"], "properties": {
+                  "type": {"const": "text"}, "text": {"type": "string"}}}}]},
+              "name": {"type": "string"}}}},
+          "max_tokens": {"type": "integer", "minimum": 1, "description": "default: what the context has room for"},
+          "max_completion_tokens": {"type": "integer", "minimum": 1},
+          "n": {"type": "integer", "minimum": 1, "maximum": 16, "default": 1},
+          "stream": {"type": "boolean", "default": false},
+          "stream_options": {"type": "object", "properties": {"include_usage": {"type": "boolean", "default": false}}},
+          "add_generation_prompt": {"type": "boolean", "default": true},
+          "logprobs": {"type": "boolean", "default": false},
+          "top_logprobs": {"type": "integer", "minimum": 0, "maximum": 20},
           "temperature": {"type": "number", "minimum": 0, "maximum": 2, "default": 1.0},
           "top_p": {"type": "number", "minimum": 0, "maximum": 1, "default": 1.0},
           "top_k": {"type": "integer", "minimum": 0, "default": 0},

@@ -11,6 +11,7 @@ const std::vector<Route>& routes() {
       {"GET", "/health", health},
       {"GET", "/v1/models", models},
       {"POST", "/v1/completions", completions},
+      {"POST", "/v1/chat/completions", chat_completions},
       {"POST", "/tokenize", tokenize},
       {"POST", "/detokenize", detokenize},
       {"GET", "/livez", livez},

@@ -14,6 +14,14 @@ float finite(float logprob) {
   return std::max(logprob, kLowestLogprob);
 }
 
+// The members that a token and its alternatives share.
+void write_token(JsonWriter& json, const tokenizer::Tokenizer& tokenizer, std::int32_t token, float logprob) {
+  json.member("token", token_text(tokenizer, token)).member("logprob", finite(logprob)).key("bytes").begin_array();
+  for (const char c : tokenizer.token_bytes(token))
+    json.value(static_cast<unsigned>(static_cast<std::uint8_t>(c)));
+  json.end_array();
+}
+
 }  // namespace
 
 std::string token_text(const tokenizer::Tokenizer& tokenizer, std::int32_t token) {
@@ -67,6 +75,23 @@ void TokenLog::write(JsonWriter& json, std::size_t begin) const {
   for (std::size_t i = begin; i < entries_.size(); ++i)
     json.value(entries_[i].offset);
   json.end_array().end_object();
+}
+
+void TokenLog::write_chat(JsonWriter& json, std::size_t begin) const {
+  json.begin_object().key("content").begin_array();
+  for (std::size_t i = begin; i < entries_.size(); ++i) {
+    const std::optional<sampling::Logprobs>& score = entries_[i].score;
+    json.begin_object();
+    write_token(json, *tokenizer_, entries_[i].token, score ? score->chosen.logprob : kLowestLogprob);
+    json.key("top_logprobs").begin_array();
+    for (const sampling::TokenLogprob& one : score ? score->top : std::vector<sampling::TokenLogprob>()) {
+      json.begin_object();
+      write_token(json, *tokenizer_, one.token, one.logprob);
+      json.end_object();
+    }
+    json.end_array().end_object();
+  }
+  json.end_array().member("refusal", nullptr).end_object();
 }
 
 }  // namespace llorch::api

@@ -1,4 +1,4 @@
-// Log-probabilities of one choice in the shape of OpenAI's legacy completions.
+// Log-probabilities of one choice in the shapes of OpenAI's legacy completions and of its chats.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +26,8 @@ class TokenLog {
   void add(std::int32_t token, std::optional<sampling::Logprobs> score);
   /// Writes the entries from `begin` on as {"tokens":[...],...}.
   void write(JsonWriter& json, std::size_t begin = 0) const;
+  /// The same as {"content":[{"token","logprob","bytes","top_logprobs":[...]}],"refusal":null}: the shape of chats.
+  void write_chat(JsonWriter& json, std::size_t begin = 0) const;
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
 
  private:

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "api/worker_metrics.hpp"
+#include "chat/chat_template.hpp"
 #include "engine/engine.hpp"
 #include "tokenizer/tokenizer.hpp"
 
@@ -32,9 +33,11 @@ struct Identity {
 struct Backend {
   std::shared_ptr<engine::Engine> engine;
   std::shared_ptr<const tokenizer::Tokenizer> tokenizer;
-  std::string plugin;             ///< id of the plugin
-  std::uint32_t capacity = 1;     ///< sequences that can run and wait together
-  std::uint32_t queue_limit = 0;  ///< of these, those that wait
+  std::string plugin;                                ///< id of the plugin
+  std::uint32_t capacity = 1;                        ///< sequences that can run and wait together
+  std::uint32_t queue_limit = 0;                     ///< of these, those that wait
+  std::shared_ptr<const chat::ChatTemplate> chat{};  ///< null: the model cannot chat
+  std::string chat_problem{};                        ///< why not
 };
 
 class Worker {
@@ -61,6 +64,8 @@ class Worker {
 
   /// Jobs of /execute that run or wait.
   [[nodiscard]] std::set<std::string, std::less<>>& live_jobs() { return live_jobs_; }
+
+  static constexpr std::size_t kAnySize = SIZE_MAX;  ///< for run(): never in place
 
   /// Runs `work` away from the I/O thread when the request is large (a megabyte takes longer to parse and tokenize than
   /// /health may wait), else in place.

@@ -13,8 +13,8 @@
 
 #include "api/routes.hpp"
 #include "app/ready_callback.hpp"
+#include "chat/choose_template.hpp"
 #include "tools/command.hpp"
-#include "tools/load_model.hpp"
 
 namespace llorch::app {
 namespace {
@@ -87,10 +87,27 @@ void WorkerProcess::load() {
     if (model.has_error()) return model.error();
     const Result<std::shared_ptr<engine::Engine>> engine = tools::create_engine(*model, config_);
     if (engine.has_error()) return engine.error();
-    return api::Backend{*engine, model->tokenizer, model->plugin->info().id, config_.slots + config_.queue,
-                        config_.queue};
+    api::Backend backend{*engine, model->tokenizer, model->plugin->info().id, config_.slots + config_.queue,
+                         config_.queue};
+    const Result<void> chat = choose_chat_template(*model, backend);
+    if (chat.has_error()) return chat.error();
+    return backend;
   }();
   boost::asio::post(io_, [this, result = std::move(result)]() mutable { loaded(std::move(result)); });
+}
+
+// A template that was asked for must work; a model whose own cannot be read still serves the other routes.
+Result<void> WorkerProcess::choose_chat_template(const tools::LoadedModel& model, api::Backend& backend) const {
+  auto chosen = chat::choose_template(*model.file, *model.tokenizer, config_.chat_template);
+  if (chosen.has_value()) {
+    backend.chat = std::move(*chosen);
+    spdlog::info("chat template: {}", backend.chat->facts().origin);
+    return {};
+  }
+  if (!config_.chat_template.empty()) return chosen.error();
+  backend.chat_problem = chosen.error().message;
+  spdlog::warn("/v1/chat/completions will not work: {}; --chat-template gives another template", backend.chat_problem);
+  return {};
 }
 
 void WorkerProcess::loaded(Result<api::Backend> backend) {

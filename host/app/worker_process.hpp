@@ -13,6 +13,7 @@
 #include "config/config.hpp"
 #include "http/router.hpp"
 #include "http/server.hpp"
+#include "tools/load_model.hpp"
 
 namespace llorch::app {
 
@@ -34,6 +35,7 @@ class WorkerProcess {
 
  private:
   void load();  // on the loader's thread
+  [[nodiscard]] Result<void> choose_chat_template(const tools::LoadedModel& model, api::Backend& backend) const;
   void loaded(Result<api::Backend> backend);
   void wait_for_signals();
   void wait_for_hang_up();

@@ -98,6 +98,10 @@ std::vector<Row> make_rows() {
            Kind::kPluginPath));
   table.push_back(path("plugin_dir", "LLORCH_PLUGIN_DIR", &Config::plugin_dir,
                        "Directory of plugins; empty: lib/llorch/plugins beside the program's bin directory."));
+  table.push_back(path("chat_template", "LLORCH_CHAT_TEMPLATE", &Config::chat_template,
+                       "Chat template: the name of a built-in one, or a path; empty: the model's own, else a built-in "
+                       "that fits.",
+                       Kind::kPluginPath));
   table.push_back(text("host", "LLORCH_HOST", &Config::host, "Address to listen on; 0.0.0.0 or :: for all.",
                        "an IP address", address_rule));
   table.push_back(integer("port", "PORT", &Config::port, 0, 65'535, "Port to listen on; 0 picks a free one."));

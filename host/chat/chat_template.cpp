@@ -1,0 +1,90 @@
+#include "chat/chat_template.hpp"
+
+#include "chat/printing.hpp"
+
+namespace llorch::chat {
+namespace {
+
+Value known(std::string_view text) {
+  return free_text(text, Origin::kTemplate);
+}
+
+Value foreign(std::string_view text) {
+  return free_text(text, Origin::kForeign);
+}
+
+}  // namespace
+
+Result<ChatTemplate> ChatTemplate::create(std::string source, TemplateFacts facts) {
+  const bool knows_developer = source.find("developer") != std::string::npos;
+  Result<JinjaTemplate> parsed = JinjaTemplate::parse(std::move(source));
+  if (parsed.has_error()) return make_error(parsed.error().code, facts.origin + ": " + parsed.error().message);
+  ChatTemplate created(std::move(*parsed), std::move(facts));
+  created.knows_developer_ = knows_developer;
+  constexpr std::string_view kProbe = "a probe of the template";
+  if (!created.shows(kProbe)) {
+    created.wants_parts_ = true;
+    created.wants_parts_ = created.shows(kProbe);
+  }
+  return created;
+}
+
+bool ChatTemplate::shows(std::string_view text) const {
+  const Result<Text> prompt = render({{"user", {std::string(text)}, ""}}, true, {});
+  return prompt.has_value() && prompt->bytes().find(text) != std::string::npos;
+}
+
+Value ChatTemplate::message_value(const Message& message) const {
+  const bool renamed = message.role == "developer" && !knows_developer_;
+  std::vector<std::pair<Value, Value>> entries;
+  entries.emplace_back(known("role"), known(renamed ? "system" : message.role));
+  if (wants_parts_) {
+    std::vector<Value> parts;
+    for (const std::string& text : message.parts) {
+      std::vector<std::pair<Value, Value>> part;
+      part.emplace_back(known("type"), known("text"));
+      part.emplace_back(known("text"), foreign(text));
+      parts.push_back(free_dict(std::move(part)));
+    }
+    entries.emplace_back(known("content"), free_list(std::move(parts)));
+  } else {
+    std::string content;
+    for (const std::string& text : message.parts)
+      content.append(content.empty() ? "" : "\n").append(text);
+    entries.emplace_back(known("content"), foreign(content));
+  }
+  if (!message.name.empty()) entries.emplace_back(known("name"), foreign(message.name));
+  return free_dict(std::move(entries));
+}
+
+Result<Text> ChatTemplate::render(const std::vector<Message>& messages, bool add_generation_prompt,
+                                  std::chrono::system_clock::time_point now) const {
+  std::vector<Value> list;
+  list.reserve(messages.size());
+  for (const Message& message : messages)
+    list.push_back(message_value(message));
+  Context context;
+  context.emplace_back("messages", free_list(std::move(list)));
+  context.emplace_back("add_generation_prompt", add_generation_prompt);
+  context.emplace_back("bos_token", known(facts_.bos));
+  context.emplace_back("eos_token", known(facts_.eos));
+  context.emplace_back("tools", None{});
+  context.emplace_back("documents", None{});
+  RenderOptions options;
+  options.now = now;
+  return template_.render(context, options);
+}
+
+std::vector<tokenizer::TokenId> encode_chat(const tokenizer::Tokenizer& tokenizer, const Text& prompt) {
+  std::vector<tokenizer::TokenId> ids =
+      tokenizer.encode(prompt.bytes(), {.add_special = false, .parse_special = true, .literal = prompt.foreign()});
+  const std::optional<tokenizer::TokenId> bos = tokenizer.bos();
+  if (!bos || (!ids.empty() && ids.front() == *bos)) return ids;
+  // What the vocabulary's rules put around an empty text. An EOS at its end is for whole documents: here the answer
+  // follows.
+  const std::vector<tokenizer::TokenId> around = tokenizer.encode("", {.add_special = true});
+  if (!around.empty() && around.front() == *bos) ids.insert(ids.begin(), *bos);
+  return ids;
+}
+
+}  // namespace llorch::chat
