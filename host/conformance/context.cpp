@@ -1,6 +1,7 @@
 #include "conformance/context.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -23,7 +24,8 @@ void require_same(Subject& subject, const Logits& found, const Logits& expected,
     for (std::size_t i = 0; i < found[row].size(); ++i) {
       const float a = found[row][i];
       const float b = expected[row][i];
-      const bool same = exact ? std::memcmp(&a, &b, sizeof a) == 0 : std::abs(a - b) <= 1e-3F * largest;
+      const bool same = exact ? std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b)
+                              : std::abs(a - b) <= 1e-3F * largest;
       require(same, "{}: row {}, token {}: {} and {} differ{}", what, row, i, a, b,
               exact ? " (the plugin promises the same bytes: LLORCH_CAP_BATCH_INVARIANT)" : "");
     }

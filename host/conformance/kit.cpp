@@ -119,7 +119,7 @@ RuleResult ask_rule(const Rule& rule, const Target& target, const Options& optio
 }  // namespace
 
 const std::vector<Rule>& all_rules() {
-  static const std::vector<Rule> kRules = [] {
+  static const std::vector<Rule> rules = [] {
     std::vector<Rule> out;
     for (const auto& part : {library_rules(), struct_rules(), source_rules(), limit_rules(), cache_rules(),
                              state_rules(), compute_rules(), resource_rules()}) {
@@ -127,7 +127,7 @@ const std::vector<Rule>& all_rules() {
     }
     return out;
   }();
-  return kRules;
+  return rules;
 }
 
 std::size_t Report::count(Verdict verdict) const {

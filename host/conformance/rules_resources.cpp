@@ -131,7 +131,7 @@ void estimates_its_memory(Subject& subject) {
 void leaves_nothing_behind(Subject& subject) {
   constexpr int kCycles = 100;
   constexpr std::uint64_t kHeap = 16 * 1024;  // 164 bytes a cycle
-  constexpr std::uint64_t kReserved = 24 << 20U;
+  [[maybe_unused]] constexpr std::uint64_t kReserved = 24 << 20U;
   const auto ids = subject.ids(4);
   const bool all = subject.target().generated;  // loading a real model a hundred times would take too long
   std::unique_ptr<Model> kept = all ? nullptr : subject.make_model();
