@@ -170,7 +170,7 @@ BOOST_AUTO_TEST_CASE(a_plugin_that_hangs_fails_the_rule_and_not_the_run) {
   Options options;
   options.plugin = lib / "test_plugins/broken.so";
   options.only = {"K-17"};
-  options.limit = std::chrono::seconds(2);
+  options.limit = std::chrono::seconds(5);
   const auto report = validate(options);
   BOOST_REQUIRE(report.has_value());
   check_only(*report, "K-17", "it hangs");
