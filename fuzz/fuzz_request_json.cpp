@@ -1,8 +1,9 @@
-// Bodies of /execute and /v1/completions. What is accepted keeps the limits that it promises; what is refused is
-// described in JSON that a strict parser reads.
+// Bodies of /execute, /v1/completions and /v1/chat/completions. What is accepted keeps the limits that it promises;
+// what is refused is described in JSON that a strict parser reads.
 #include <cstdint>
 #include <cstdlib>
 
+#include "api/chat_request.hpp"
 #include "api/completion_request.hpp"
 #include "api/execute_request.hpp"
 #include "api/openai_error.hpp"
@@ -45,6 +46,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
   } else {
     check_faults(completion.faults);
+  }
+  const auto chat = llorch::api::parse_chat_request(body, kLimits);
+  if (chat.faults.empty()) {
+    check(!chat.request.messages.empty() && chat.request.max_tokens >= 1 && chat.request.n <= kLimits.max_choices);
+    for (const auto& message : chat.request.messages) {
+      check(!message.role.empty() && !message.parts.empty());
+    }
+  } else {
+    check_faults(chat.faults);
   }
   return 0;
 }
