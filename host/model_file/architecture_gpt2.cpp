@@ -105,9 +105,9 @@ Result<ConvertedConfig> convert_config(const boost::json::object& object, const 
 }  // namespace
 
 const Architecture& gpt2_architecture() {
-  static const Architecture kGpt2 = {
+  static const Architecture gpt2 = {
       "gpt2", kTypes, kTensors, "transformer.", kBuffers, "attention.layer_norm_epsilon", &convert_config};
-  return kGpt2;
+  return gpt2;
 }
 
 }  // namespace llorch::model_file

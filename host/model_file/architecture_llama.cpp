@@ -157,10 +157,10 @@ Result<ConvertedConfig> convert_config(const boost::json::object& object, const 
 }  // namespace
 
 const Architecture& llama_architecture() {
-  static const Architecture kLlama = {"llama",         kTypes,         kTensors,
-                                      "model.",        kBuffers,       "attention.layer_norm_rms_epsilon",
-                                      &convert_config, &check_metadata};
-  return kLlama;
+  static const Architecture llama = {"llama",         kTypes,         kTensors,
+                                     "model.",        kBuffers,       "attention.layer_norm_rms_epsilon",
+                                     &convert_config, &check_metadata};
+  return llama;
 }
 
 }  // namespace llorch::model_file

@@ -21,10 +21,10 @@ constexpr double kUsualBase = 10000.0;
 Result<double> positive(const ConfigReader& config, std::string_view key) {
   if (!config.has(key)) return config.bad(key, "is missing in the rotary scaling");
   const auto value = config.f64_or(key, 0.0);
-  if (!value) return value;
+  if (!value) return value.error();
   if (!std::isfinite(*value) || *value <= 0)
     return config.bad(key, fmt::format("expected a number above 0, found {}", *value));
-  return value;
+  return *value;
 }
 
 Result<double> positive_or(const ConfigReader& config, std::string_view key, double otherwise) {
@@ -67,13 +67,13 @@ Result<double> yarn_attention_factor(const ConfigReader& scaling, double factor)
   };
   if (scaling.has("attention_factor")) {
     const auto wanted = positive(scaling, "attention_factor");
-    if (!wanted) return wanted;
+    if (!wanted) return wanted.error();
     return *wanted / magnitude(factor, 1.0);
   }
   const auto some = positive_or(scaling, "mscale", 0.0);
-  if (!some) return some;
+  if (!some) return some.error();
   const auto all = positive_or(scaling, "mscale_all_dim", 0.0);
-  if (!all) return all;
+  if (!all) return all.error();
   if (*some == 0.0 || *all == 0.0) return 1.0;
   return magnitude(factor, *some) / magnitude(factor, *all) / magnitude(factor, 1.0);
 }

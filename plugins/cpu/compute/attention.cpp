@@ -26,7 +26,7 @@ Attention::Attention(const AttentionHeads& heads, int n_threads, std::int64_t ma
       scores_(static_cast<std::uint64_t>(thread_floats_) * static_cast<std::uint64_t>(n_threads), "attention scores") {}
 
 std::uint64_t Attention::scratch_bytes(int n_threads, std::int64_t max_rows) {
-  const auto rows = static_cast<std::uint64_t>(n_threads * kAttentionRows);
+  const std::uint64_t rows = static_cast<std::uint64_t>(n_threads) * kAttentionRows;
   return FloatBuffer::bytes_for(rows * static_cast<std::uint64_t>(round_up(max_rows, kKvBlock)), "attention scores");
 }
 

@@ -16,14 +16,14 @@ using Range = std::pair<std::int32_t, std::int32_t>;
 namespace {
 
 /// Prompt lengths around the cache's blocks of 16, below every tested model's context.
-std::vector<std::int32_t> ids_for(const ModelUnderTest& model, std::size_t count = 37) {
+inline std::vector<std::int32_t> ids_for(const ModelUnderTest& model, std::size_t count = 37) {
   return some_ids(count, model.info().vocab_size);
 }
-std::optional<Range> range_of(llorch::plugin::Context& context, std::int32_t seq = 0) {
+inline std::optional<Range> range_of(llorch::plugin::Context& context, std::int32_t seq = 0) {
   return take(context.kv_seq_range(seq));
 }
 /// One more token: the logits of its row.
-Rows next(llorch::plugin::Context& context, std::int32_t token, std::int32_t position, std::int32_t seq = 0) {
+inline Rows next(llorch::plugin::Context& context, std::int32_t token, std::int32_t position, std::int32_t seq = 0) {
   return take(feed(context, std::span(&token, 1), position, Wanted::kLast, seq));
 }
 template <class T>
@@ -51,8 +51,8 @@ struct SeenKeys {
 
 /// Scores (n_heads, 1, keys) of one query row against all keys, the last of which is its own: to see which keys a row
 /// really met.
-llorch::checkpoint::Tensor scores_from(const std::vector<float>& q, const SeenKeys& seen, std::size_t n_heads,
-                                       std::uint64_t window) {
+inline llorch::checkpoint::Tensor scores_from(const std::vector<float>& q, const SeenKeys& seen, std::size_t n_heads,
+                                              std::uint64_t window) {
   const std::size_t head_dim = q.size() / n_heads;
   const std::size_t heads_of_one_key = n_heads / (seen.keys.front().size() / head_dim);
   llorch::checkpoint::Tensor out{{n_heads, 1, seen.keys.size()}, {}};
@@ -72,7 +72,8 @@ llorch::checkpoint::Tensor scores_from(const std::vector<float>& q, const SeenKe
 }
 
 /// Columns [begin, end) of scores (n_heads, 1, columns).
-llorch::checkpoint::Tensor columns_of(const llorch::checkpoint::Tensor& scores, std::size_t begin, std::size_t end) {
+inline llorch::checkpoint::Tensor columns_of(const llorch::checkpoint::Tensor& scores, std::size_t begin,
+                                             std::size_t end) {
   llorch::checkpoint::Tensor out{{scores.dims[0], 1, end - begin}, {}};
   for (std::size_t head = 0; head < scores.dims[0]; ++head) {
     const auto row = scores.values.begin() + static_cast<std::ptrdiff_t>(head * scores.dims[2]);

@@ -13,7 +13,7 @@ using llorch::checkpoint::Tensor;
 namespace {
 
 /// Rows [begin, begin + count) and the first n_kv columns of scores (n_heads, rows, columns).
-Tensor part_of(const Tensor& scores, std::size_t begin, std::size_t count, std::size_t n_kv) {
+inline Tensor part_of(const Tensor& scores, std::size_t begin, std::size_t count, std::size_t n_kv) {
   Tensor out{{scores.dims[0], count, n_kv}, {}};
   for (std::size_t head = 0; head < scores.dims[0]; ++head) {
     for (std::size_t row = begin; row < begin + count; ++row) {
