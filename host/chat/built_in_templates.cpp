@@ -7,7 +7,7 @@ namespace llorch::chat {
 // tools/make_chat_fixtures.py reads the templates out of this file.
 const std::vector<BuiltInTemplate>& built_in_templates() {
   // clang-format off
-  static const std::vector<BuiltInTemplate> kTemplates = {
+  static const std::vector<BuiltInTemplate> templates = {
       {"chatml", R"jinja(
 {%- for message in messages %}
     {{- '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>\n' }}
@@ -119,7 +119,7 @@ const std::vector<BuiltInTemplate>& built_in_templates() {
 )jinja", "\nUser:", {}},
   };
   // clang-format on
-  return kTemplates;
+  return templates;
 }
 
 const BuiltInTemplate* find_built_in(std::string_view name) {

@@ -75,7 +75,7 @@ Value DictDisplay::evaluate(Frame& frame) const {
 }
 
 Value Unary::evaluate(Frame& frame) const {
-  const Value value = llorch::chat::evaluate(*operand, frame);
+  Value value = llorch::chat::evaluate(*operand, frame);
   if (op == UnaryOperator::kNot) return !truth(value);
   if (op == UnaryOperator::kMinus) return negate(value);
   require_defined(value);

@@ -214,7 +214,8 @@ Value map(Runtime& runtime, const Value& subject, const Arguments& arguments) {
     const Bound values = bind(arguments, "map", {"attribute", "default"}, 1);
     for (const Value& item : lazy_items(runtime, subject)) {
       Value value = follow_path(runtime, item, *values[0]);
-      mapped.push_back(value.is_undefined() && values[1] ? *values[1] : std::move(value));
+      if (value.is_undefined() && values[1]) value = *values[1];
+      mapped.push_back(std::move(value));
     }
   } else {
     const auto [name, rest] = named_rest(arguments, "map");
@@ -277,7 +278,7 @@ Value attr(Runtime& runtime, const Value& subject, const Arguments& arguments) {
 }  // namespace
 
 Filter find_sequence_filter(std::string_view name) {
-  static const std::map<std::string_view, Filter> kFilters = {
+  static const std::map<std::string_view, Filter> filters = {
       {"length", length_filter},
       {"count", length_filter},
       {"first", first},
@@ -300,8 +301,8 @@ Filter find_sequence_filter(std::string_view name) {
       {"batch", batch},
       {"attr", attr},
   };
-  const auto found = kFilters.find(name);
-  return found == kFilters.end() ? nullptr : found->second;
+  const auto found = filters.find(name);
+  return found == filters.end() ? nullptr : found->second;
 }
 
 Value run_filter(Runtime& runtime, std::string_view name, const Value& subject, const Arguments& arguments) {

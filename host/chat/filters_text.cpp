@@ -215,7 +215,7 @@ std::optional<std::int64_t> truncated(double number) {
 Value to_int(Runtime&, const Value& subject, const Arguments& arguments) {
   const Bound values = bind(arguments, "int", {"default", "base"});
   require_defined(subject);
-  const Value otherwise = values[0].value_or(Value(std::int64_t{0}));
+  Value otherwise = values[0].value_or(Value(std::int64_t{0}));
   if (const auto whole = subject.integer()) return *whole;
   if (const auto* real = subject.get_if<double>()) {
     if (const auto whole = truncated(*real)) return *whole;
@@ -236,7 +236,7 @@ Value to_int(Runtime&, const Value& subject, const Arguments& arguments) {
 Value to_float(Runtime&, const Value& subject, const Arguments& arguments) {
   const Bound values = bind(arguments, "float", {"default"});
   require_defined(subject);
-  const Value otherwise = values[0].value_or(Value(0.0));
+  Value otherwise = values[0].value_or(Value(0.0));
   if (const auto number = subject.number()) return *number;
   if (const Text* text = subject.text()) {
     if (const auto number = parse_float(text->bytes())) return *number;
@@ -286,7 +286,7 @@ Value default_value(Runtime& runtime, const Value& subject, const Arguments& arg
 }  // namespace
 
 Filter find_text_filter(std::string_view name) {
-  static const std::map<std::string_view, Filter> kFilters = {
+  static const std::map<std::string_view, Filter> filters = {
       {"trim", trim},
       {"upper", change_case<to_upper>},
       {"lower", change_case<to_lower>},
@@ -309,8 +309,8 @@ Filter find_text_filter(std::string_view name) {
       {"default", default_value},
       {"d", default_value},
   };
-  const auto found = kFilters.find(name);
-  return found == kFilters.end() ? nullptr : found->second;
+  const auto found = filters.find(name);
+  return found == filters.end() ? nullptr : found->second;
 }
 
 }  // namespace llorch::chat

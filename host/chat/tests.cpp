@@ -136,7 +136,7 @@ bool names_known(Runtime&, const Value& subject, const Arguments& arguments) {
 }  // namespace
 
 Test find_test(std::string_view name) {
-  static const std::map<std::string_view, Test> kTests = {
+  static const std::map<std::string_view, Test> tests = {
       {"defined", plain<is_defined>},
       {"undefined", plain<is_undefined>},
       {"none", plain<is_none>},
@@ -177,8 +177,8 @@ Test find_test(std::string_view name) {
       {"ge", compares<Comparison::kGreaterEqual>},
       {">=", compares<Comparison::kGreaterEqual>},
   };
-  const auto found = kTests.find(name);
-  return found == kTests.end() ? nullptr : found->second;
+  const auto found = tests.find(name);
+  return found == tests.end() ? nullptr : found->second;
 }
 
 }  // namespace llorch::chat

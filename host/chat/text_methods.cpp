@@ -308,7 +308,7 @@ Value center_method(Runtime& runtime, const Text& text, const Arguments& argumen
 }
 
 const std::map<std::string_view, Method>& methods() {
-  static const std::map<std::string_view, Method> kMethods = {
+  static const std::map<std::string_view, Method> table = {
       {"strip", strip_method<Side::kBoth>},
       {"lstrip", strip_method<Side::kLeft>},
       {"rstrip", strip_method<Side::kRight>},
@@ -348,7 +348,7 @@ const std::map<std::string_view, Method>& methods() {
       {"ljust", pad_method<Padding::kRight>},
       {"center", center_method},
   };
-  return kMethods;
+  return table;
 }
 
 }  // namespace

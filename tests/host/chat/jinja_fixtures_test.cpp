@@ -13,7 +13,7 @@
 namespace llorch::chat {
 namespace {
 
-const std::string kFolder = std::string(LLORCH_SOURCE_DIR) + "/tests/fixtures/chat_templates/";
+const std::string folder = std::string(LLORCH_SOURCE_DIR) + "/tests/fixtures/chat_templates/";
 
 std::string read(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -22,7 +22,7 @@ std::string read(const std::string& path) {
 }
 
 struct Expected {
-  Expected() : document(parse_json(read(kFolder + "expected.json")).value()) {}
+  Expected() : document(parse_json(read(folder + "expected.json")).value()) {}
   const boost::json::value document;
 };
 
@@ -78,7 +78,8 @@ BOOST_AUTO_TEST_CASE(templates_of_models_and_built_in_ones_give_what_transformer
     const bool is_built_in = name.starts_with(kBuiltIn);
     const BuiltInTemplate* built_in = is_built_in ? find_built_in(name.substr(kBuiltIn.size())) : nullptr;
     BOOST_REQUIRE_MESSAGE(!is_built_in || built_in != nullptr, "no " << name);
-    const std::string source = is_built_in ? std::string(built_in->source) : read(kFolder + name + ".jinja");
+    const std::string source =
+        is_built_in ? std::string(built_in->source) : read(std::string(folder).append(name).append(".jinja"));
     Context context = {{"add_generation_prompt", item.at("add_generation_prompt").get_bool()},
                        {"tools", None{}},
                        {"documents", None{}}};
@@ -86,7 +87,7 @@ BOOST_AUTO_TEST_CASE(templates_of_models_and_built_in_ones_give_what_transformer
       context.emplace_back(member.key(), from_json(member.value(), Origin::kTemplate));
     const std::string conversation(item.at("conversation").get_string());
     context.emplace_back("messages", from_json(document.at("conversations").at(conversation), Origin::kForeign));
-    compare(name + ", " + conversation, render(source, context), item.get_object());
+    compare(std::string(name).append(", ").append(conversation), render(source, context), item.get_object());
     ++compared;
   }
   BOOST_TEST(compared >= (11 + built_in_templates().size()) * 20);
