@@ -52,7 +52,11 @@ endfunction()
 
 # llorch_fuzzer(name SOURCE DEPENDS...): one libFuzzer binary fuzz_<name> with its corpus in fuzz/corpus/<name>.
 function(llorch_fuzzer name source)
+  if(NOT TARGET fuzzers)
+    add_custom_target(fuzzers)
+  endif()
   add_executable(fuzz_${name} ${source})
+  add_dependencies(fuzzers fuzz_${name})
   llorch_compile_settings(fuzz_${name})
   target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
   target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
