@@ -8,7 +8,7 @@
 
 #include "http/chunked_decoder.hpp"
 #include "http/head.hpp"
-#include "http/url.hpp"
+#include "base/url.hpp"
 
 namespace {
 

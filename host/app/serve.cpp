@@ -25,7 +25,7 @@ int run(const ServeOptions& options, const std::string& version) {
   if (resolved.has_error()) return tools::fail(resolved.error().message, tools::kExitUsage);
   if (options.print_config) {
     std::cout << config::print(*resolved) << std::endl;
-    return tools::kExitOk;
+    return std::cout ? tools::kExitOk : tools::fail("cannot write the configuration");
   }
   const config::Config& config = resolved->config;
   tools::set_up_logging(config.log_level);

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
@@ -10,6 +11,8 @@
 #include <fstream>
 #include <future>
 #include <iostream>
+#include <new>
+#include <string_view>
 
 #include "api/routes.hpp"
 #include "app/ready_callback.hpp"
@@ -19,14 +22,23 @@
 namespace llorch::app {
 namespace {
 
-// The first line of the file, which is never logged.
+// The first line of the file without the blanks around it: no client can send those. It is never logged.
 Result<std::string> read_api_key(const std::string& path) {
   std::ifstream file(path);
-  std::string key;
-  if (!file || !std::getline(file, key) || key.empty()) {
-    return make_error(ErrorCode::kIo, path + ": expected an API key in the first line (api_key_file)");
+  if (!file) return make_error(ErrorCode::kIo, path + ": cannot open (api_key_file)");
+  std::string line;
+  std::getline(file, line);
+  constexpr std::string_view kBlanks = " \t\r";
+  const std::size_t begin = std::min(line.find_first_not_of(kBlanks), line.size());
+  const std::string key = line.substr(begin, line.find_last_not_of(kBlanks) + 1 - begin);
+  if (key.empty()) {
+    return make_error(ErrorCode::kIo, path + ": expected an API key in the first line, found none (api_key_file)");
   }
-  if (key.back() == '\r') key.pop_back();
+  const auto visible = [](char c) { return c > 0x20 && c < 0x7F; };
+  if (!std::all_of(key.begin(), key.end(), visible)) {
+    return make_error(ErrorCode::kInvalidArgument,
+                      path + ": expected visible ASCII characters only in the API key (api_key_file)");
+  }
   return key;
 }
 
@@ -78,11 +90,21 @@ int WorkerProcess::run() {
   server_->start();
   loader_ = std::thread([this] { load(); });
   io_.run();
+  // From here on a signal does what it does by default: there is nobody left to answer it.
+  signals_.clear();
+  hang_up_.clear();
+  if (gave_up_ || announcing_) {
+    // A forward pass that does not return, or a name server that does not answer, must not keep the process.
+    std::cout.flush();
+    spdlog::shutdown();
+    std::_Exit(exit_code_);
+  }
   return exit_code_;
 }
 
+// On a thread of its own, where nobody else would catch what libraries throw when memory or threads run out.
 void WorkerProcess::load() {
-  Result<api::Backend> result = [&]() -> Result<api::Backend> {
+  const auto make_backend = [&]() -> Result<api::Backend> {
     const Result<tools::LoadedModel> model = tools::load_model(config_);
     if (model.has_error()) return model.error();
     const Result<std::shared_ptr<engine::Engine>> engine = tools::create_engine(*model, config_);
@@ -92,6 +114,15 @@ void WorkerProcess::load() {
     const Result<void> chat = choose_chat_template(*model, backend);
     if (chat.has_error()) return chat.error();
     return backend;
+  };
+  Result<api::Backend> result = [&]() -> Result<api::Backend> {
+    try {
+      return make_backend();
+    } catch (const std::bad_alloc&) {
+      return make_error(ErrorCode::kOutOfMemory, config_.model + ": no memory left while loading the model");
+    } catch (const std::exception& error) {
+      return make_error(ErrorCode::kInternal, config_.model + ": cannot load the model: " + error.what());
+    }
   }();
   boost::asio::post(io_, [this, result = std::move(result)]() mutable { loaded(std::move(result)); });
 }
@@ -122,7 +153,12 @@ void WorkerProcess::loaded(Result<api::Backend> backend) {
   spdlog::info("ready: {} with {}, context {}, at {}", worker_.identity().model_name, worker_.backend()->plugin,
                worker_.backend()->engine->context_length(), uri);
   if (!config_.callback_url.empty()) {
-    boost::asio::co_spawn(io_, announce_ready(worker_, config_.callback_url, uri), boost::asio::detached);
+    announcing_ = true;
+    boost::asio::co_spawn(io_, announce_ready(worker_, config_.callback_url, uri),
+                          [this](const std::exception_ptr& error) {
+                            announcing_ = false;
+                            if (error) std::rethrow_exception(error);
+                          });
   }
 }
 
@@ -194,6 +230,7 @@ void WorkerProcess::look_whether_idle() {
 
 void WorkerProcess::give_up() {
   spdlog::warn("shutdown timeout: cancelling what still runs");
+  gave_up_ = true;
   worker_.backend()->engine->cancel_all();
   // Every stream gets its last event before the connections are closed.
   deadline_.expires_after(std::chrono::seconds(1));

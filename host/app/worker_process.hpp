@@ -55,6 +55,8 @@ class WorkerProcess {
   boost::asio::steady_timer deadline_{io_}, poll_{io_};
   std::thread loader_;
   bool engine_idle_ = false;
+  bool gave_up_ = false;     // the shutdown timeout has passed
+  bool announcing_ = false;  // the ready callback has not been delivered yet
   int exit_code_ = 0;
 };
 

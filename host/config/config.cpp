@@ -183,7 +183,7 @@ Result<Resolved> resolve(const std::map<std::string, std::string>& flags,
 }
 
 std::string print(const Resolved& resolved) {
-  const auto quoted = [](std::string_view text) { return json::serialize(json::value(json::string(text))); };
+  const auto quoted = [](std::string_view text) { return json::serialize(json::value(valid_utf8(text))); };
   std::string text = "{";
   const char* separator = "\n";
   for (const Row& row : rows()) {

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "base/url.hpp"
 
 namespace llorch::config {
 namespace {
@@ -24,11 +25,7 @@ std::string address_rule(const std::string& value) {
 
 std::string url_rule(const std::string& value) {
   if (value.empty()) return {};
-  constexpr std::string_view kScheme = "http://";
-  const auto visible = [](char c) { return c > 0x20 && c < 0x7F; };
-  const bool has_host = value.size() > kScheme.size() && value[kScheme.size()] != '/' && value[kScheme.size()] != ':';
-  const bool is_url = value.starts_with(kScheme) && has_host && std::all_of(value.begin(), value.end(), visible);
-  return is_url ? "" : "an http:// URL (https is not supported)";
+  return parse_url(value) ? "" : "an http://host[:port]/path URL (no https, no user information)";
 }
 
 std::string id_rule(const std::string& value) {

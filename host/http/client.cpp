@@ -2,14 +2,16 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
+#include <memory>
 #include <utility>
 
-#include "http/url.hpp"
+#include "base/url.hpp"
 
 namespace llorch::http {
 namespace asio = boost::asio;
@@ -20,6 +22,15 @@ using boost::system::error_code;
 namespace {
 
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+
+/// A name server's silence cannot be cancelled, only waited for no longer; so the answer may outlive the request.
+struct Lookup {
+  explicit Lookup(const asio::any_io_executor& executor) : timer(executor), resolver(executor) {}
+  asio::steady_timer timer;
+  tcp::resolver resolver;
+  error_code error = beast::error::timeout;
+  tcp::resolver::results_type found;
+};
 
 Error failure(const char* step, const Url& url, error_code error) {
   const bool timed_out = error == beast::error::timeout;
@@ -45,11 +56,17 @@ asio::awaitable<Result<unsigned>> post_json(std::string url, std::string body, s
     const tcp::endpoint endpoint(address, target.port);
     endpoints = tcp::resolver::results_type::create(endpoint, target.host, std::to_string(target.port));
   } else {
-    tcp::resolver resolver(executor);
-    const std::string service = std::to_string(target.port);
-    auto [error, found] = co_await resolver.async_resolve(target.host, service, kAwait);
-    if (error) co_return failure("cannot resolve", target, error);
-    endpoints = std::move(found);
+    const auto lookup = std::make_shared<Lookup>(executor);
+    lookup->timer.expires_after(deadline);
+    lookup->resolver.async_resolve(target.host, std::to_string(target.port),
+                                   [lookup](error_code error, tcp::resolver::results_type found) {
+                                     lookup->error = error;
+                                     lookup->found = std::move(found);
+                                     lookup->timer.cancel();
+                                   });
+    co_await lookup->timer.async_wait(kAwait);
+    if (lookup->error) co_return failure("cannot resolve", target, lookup->error);
+    endpoints = lookup->found;
   }
   auto [connect_error, endpoint] = co_await stream.async_connect(endpoints, kAwait);
   if (connect_error) co_return failure("cannot connect to", target, connect_error);

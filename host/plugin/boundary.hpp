@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/result.hpp"
+#include "base/text.hpp"
 
 namespace llorch::plugin {
 
@@ -44,11 +45,10 @@ template <class Call>
   const auto status = at_boundary(who, function, [&] { return std::forward<Call>(call)(&error); });
   if (!status) return status.error();
   if (*status == LLORCH_OK) return {};
-  error.message[sizeof error.message - 1] = '\0';  // whatever the plugin wrote
-  const std::string_view message(error.message);
-  return make_error(
-      error_code_of(*status),
-      fmt::format("{}: {}: {}", who, function, message.empty() ? std::string_view(status_name(*status)) : message));
+  error.message[sizeof error.message - 1] = '\0';       // whatever the plugin wrote
+  const std::string message = one_line(error.message);  // it may repeat what stands in a model file
+  return make_error(error_code_of(*status),
+                    fmt::format("{}: {}: {}", who, function, message.empty() ? status_name(*status) : message));
 }
 
 }  // namespace llorch::plugin

@@ -15,8 +15,8 @@ LoadedContext::LoadedContext(std::shared_ptr<const LoadedModel> model, llorch_co
 }
 
 LoadedContext::~LoadedContext() {
+  model_->plugin().services().forget(handle_);  // before another context can come to have this address
   (void)at_boundary(id(), "context_destroy", [&] { return api().context_destroy(handle_), 0; });
-  model_->plugin().services().forget(handle_);
 }
 
 Result<Output> LoadedContext::forward(std::span<const std::int32_t> tokens, std::span<const std::int32_t> positions,

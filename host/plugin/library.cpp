@@ -39,7 +39,10 @@ Result<void> check_permissions(const std::filesystem::path& path) {
         fmt::format("{}: refused: everyone may write this file (mode {:04o}); remove the right with chmod o-w",
                     path.string(), status.st_mode & 07777U));
   }
-  const std::filesystem::path parent = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  // Of the file itself, not of a link to it.
+  std::error_code code;
+  const std::filesystem::path real = std::filesystem::canonical(path, code);
+  const std::filesystem::path parent = code ? std::filesystem::absolute(path).parent_path() : real.parent_path();
   if (::stat(parent.c_str(), &status) == 0 && (status.st_mode & S_IWOTH) != 0 && (status.st_mode & S_ISVTX) == 0) {
     return make_error(ErrorCode::kUnsupported,
                       fmt::format("{}: refused: everyone may write its directory (mode {:04o})", path.string(),

@@ -116,6 +116,9 @@ class Context {
 /// All *.so in the search directories, sorted by name.
 [[nodiscard]] std::vector<std::filesystem::path> list_plugins(const std::filesystem::path& extra);
 
+/// Loads a file of that list. A link that leads out of its directory is refused, as in find_plugin().
+[[nodiscard]] Result<std::shared_ptr<Plugin>> load_listed(const std::filesystem::path& path);
+
 /// The plugin that runs a model: the one of that name or path or, when `name` is empty, the first of list_plugins()
 /// whose probe accepts the source; then the error says why each one refused.
 [[nodiscard]] Result<std::shared_ptr<Plugin>> choose_plugin(const std::string& name, const std::filesystem::path& extra,

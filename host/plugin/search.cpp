@@ -31,11 +31,11 @@ Result<void> check_inside(const fs::path& directory, const fs::path& file) {
                                                          file.string(), real_file.string(), directory.string()));
 }
 
-Result<std::shared_ptr<Plugin>> load_for(const fs::path& path, const llorch_source& source) {
-  auto loaded = Plugin::load(path);
+Result<std::shared_ptr<Plugin>> probed(Result<std::shared_ptr<Plugin>> loaded, const fs::path& path,
+                                       const llorch_source& source) {
   if (!loaded) return loaded;
-  const auto probed = (*loaded)->probe(source);
-  if (!probed) return make_error(probed.error().code, fmt::format("{}: {}", path.string(), probed.error().message));
+  const auto info = (*loaded)->probe(source);
+  if (!info) return make_error(info.error().code, fmt::format("{}: {}", path.string(), info.error().message));
   return loaded;
 }
 
@@ -94,16 +94,21 @@ std::vector<fs::path> list_plugins(const fs::path& extra) {
   return out;
 }
 
+Result<std::shared_ptr<Plugin>> load_listed(const fs::path& path) {
+  if (auto inside = check_inside(path.parent_path(), path); !inside) return inside.error();
+  return Plugin::load(path);
+}
+
 Result<std::shared_ptr<Plugin>> choose_plugin(const std::string& name, const fs::path& extra,
                                               const llorch_source& source) {
   if (!name.empty()) {
     const auto path = find_plugin(name, extra);
     if (!path) return path.error();
-    return load_for(*path, source);
+    return probed(Plugin::load(*path), *path, source);
   }
   std::string refusals;
   for (const fs::path& path : list_plugins(extra)) {
-    auto candidate = load_for(path, source);
+    auto candidate = probed(load_listed(path), path, source);
     if (candidate) return candidate;
     refusals += (refusals.empty() ? "" : "; ") + candidate.error().message;
   }

@@ -60,7 +60,9 @@ Result<void> bench(const BenchOptions& options, std::ostream& out,
   if (options.limits) {
     for (const std::uint32_t threads : options.threads) {
       progress(fmt::format("limits of the machine, {} thread(s)", threads));
-      report.limits.push_back(measure_limits(threads));
+      const auto limits = measure_limits(threads);
+      if (!limits) return limits.error();
+      report.limits.push_back(*limits);
     }
   }
   auto results = measure(**model, plan, [&](const BenchTest& test, std::uint32_t threads) {

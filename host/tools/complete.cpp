@@ -6,12 +6,13 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <csignal>
 #include <iostream>
-#include <iterator>
 #include <memory>
+#include <system_error>
 
 #include "api/execute_events.hpp"
 #include "api/json_writer.hpp"
@@ -20,6 +21,7 @@
 #include "tools/command.hpp"
 #include "tools/load_model.hpp"
 #include "tools/printing_listener.hpp"
+#include "tools/text_input.hpp"
 
 namespace llorch::tools {
 namespace {
@@ -84,7 +86,11 @@ void write_summary(const engine::FinishEvent& end, double load_seconds) {
 
 Result<engine::Request> make_request(const CompleteOptions& options, const LoadedModel& loaded, std::uint32_t context) {
   std::string prompt = options.prompt;
-  if (prompt == "-") prompt.assign(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
+  if (prompt == "-") {
+    Result<std::string> read = read_all(std::cin, "standard input");
+    if (read.has_error()) return read.error();
+    prompt = std::move(read.value());
+  }
   engine::Request request;
   request.id = "complete";
   request.prompt = api::encode_prompt(*loaded.tokenizer, prompt);
@@ -144,6 +150,12 @@ int run(const CompleteOptions& options) {
     if (::isatty(STDERR_FILENO) != 0) write_summary(end, load_seconds);
   }
   if (interrupted != 0) return 128 + SIGINT;
+  // A closed pipe is the reader's wish; anything else, a full disk for one, has lost text.
+  const int output_error = listener->output_error();
+  if (output_error != 0 && output_error != EPIPE) {
+    return fail("cannot write the text: " + std::generic_category().message(output_error));
+  }
+  if (!std::cout && output_error == 0) return fail("cannot write the output");
   if (end.error) return fail(end.error->message);
   return kExitOk;
 }

@@ -39,7 +39,7 @@ std::uint32_t context_length(const ModelFile& model) {
 MemoryAnswer ask_plugin(const fs::path& path, const ModelFile& model, std::uint32_t context) {
   MemoryAnswer answer;
   answer.plugin = path.stem().native();
-  const auto loaded = plugin::Plugin::load(path);
+  const auto loaded = plugin::load_listed(path);
   if (!loaded) {
     answer.refusal = loaded.error().message;
     return answer;

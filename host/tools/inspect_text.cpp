@@ -27,7 +27,7 @@ void add_heading(std::string& out, const InspectReport& report) {
   const bool gguf = model.format() == model_file::Format::kGguf;
   out += fmt::format("file          {}\n", model.path().native());
   out += fmt::format("format        {}\n", gguf ? "GGUF" : "Hugging Face directory");
-  out += fmt::format("architecture  {}\n", model.architecture().empty() ? "not given" : model.architecture());
+  out += fmt::format("architecture  {}\n", model.architecture().empty() ? "not given" : one_line(model.architecture()));
   out += fmt::format("size          {} in {} tensors, {} elements\n", bytes_text(report.total.bytes),
                      report.total.tensors, report.total.elements);
   const TokenizerSummary& tokenizer = report.tokenizer;
@@ -48,8 +48,7 @@ void add_metadata(std::string& out, const InspectReport& report) {
     out += hyperparameters ? "\nHyperparameters\n" : "\nMetadata\n";
     for (const auto& [key, value] : report.model->metadata().entries()) {
       if (key.starts_with(prefix) == hyperparameters) {
-        const std::string name = quote(key, 200);
-        out += fmt::format("  {:<44} {}\n", std::string_view(name).substr(1, name.size() - 2), metadata_text(value));
+        out += fmt::format("  {:<44} {}\n", one_line(key), metadata_text(value));
       }
     }
   }
@@ -65,9 +64,9 @@ void add_tensors(std::string& out, const InspectReport& report, bool each) {
   if (!each) return;
   out += "\nTensors\n";
   for (const auto& tensor : report.model->tensors()) {
-    out += fmt::format("  {:<32} {:<8} {:<20} {:>12}{}\n", tensor.name, type_name(tensor.ggml_type),
+    out += fmt::format("  {:<32} {:<8} {:<20} {:>12}{}\n", one_line(tensor.name), type_name(tensor.ggml_type),
                        fmt::format("[{}]", fmt::join(tensor.dims, ", ")), bytes_text(tensor.nbytes),
-                       tensor.source_name.empty() ? "" : fmt::format("  {}", tensor.source_name));
+                       tensor.source_name.empty() ? "" : "  " + one_line(tensor.source_name));
   }
 }
 

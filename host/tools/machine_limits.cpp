@@ -1,5 +1,6 @@
 #include "tools/machine_limits.hpp"
 
+#include <spdlog/fmt/fmt.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,6 +9,8 @@
 #include <chrono>
 #include <cstdlib>
 #include <memory>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -166,16 +169,20 @@ std::uint64_t buffer_size(std::uint64_t cache) {
   return std::min(std::max(4 * cache, kMinBuffer), std::max(free / 4, kMinBuffer));
 }
 
-/// Runs `work(thread)` on all threads at once, `passes` times; returns the seconds of the fastest pass.
+/// Runs `work(thread)` on all threads at once, `passes` times; the seconds of the fastest pass.
 template <class Work>
-double fastest(std::uint32_t threads, int passes, Work work) {
+Result<double> fastest(std::uint32_t threads, int passes, Work work) {
   double best = 1e300;
   Clock::time_point begin;
   // The last to arrive stamps the clock, before anybody is let through.
   std::barrier start(threads, [&]() noexcept { begin = Clock::now(); });
   std::barrier finish(
       threads, [&]() noexcept { best = std::min(best, std::chrono::duration<double>(Clock::now() - begin).count()); });
+  enum : int { kWaiting, kGo, kGiveUp };
+  std::atomic<int> order = kWaiting;  // nobody enters a barrier before all who must come there exist
   const auto body = [&](std::uint32_t t) {
+    order.wait(kWaiting);
+    if (order == kGiveUp) return;
     for (int pass = 0; pass < passes; ++pass) {
       start.arrive_and_wait();
       work(t);
@@ -183,14 +190,23 @@ double fastest(std::uint32_t threads, int passes, Work work) {
     }
   };
   std::vector<std::thread> others;
-  for (std::uint32_t t = 1; t < threads; ++t) {
-    others.emplace_back(body, t);
+  others.reserve(threads);
+  std::string problem;
+  try {
+    for (std::uint32_t t = 1; t < threads; ++t)
+      others.emplace_back(body, t);
+  } catch (const std::system_error& error) {
+    problem = error.what();
   }
+  order = problem.empty() ? kGo : kGiveUp;
+  order.notify_all();
   body(0);
   for (std::thread& t : others) {
     t.join();
   }
-  return best;
+  if (problem.empty()) return best;
+  return make_error(ErrorCode::kResourceExhausted, fmt::format("expected to start {} threads, found room for {}: {}",
+                                                               threads, others.size() + 1, problem));
 }
 
 struct Free {
@@ -199,7 +215,7 @@ struct Free {
 
 }  // namespace
 
-MachineLimits measure_limits(std::uint32_t threads) {
+Result<MachineLimits> measure_limits(std::uint32_t threads) {
   const Kernels kernels = choose_kernels();
   MachineLimits limits;
   limits.threads = threads;
@@ -215,16 +231,19 @@ MachineLimits measure_limits(std::uint32_t threads) {
   if (words != nullptr) {
     const std::size_t n = part / sizeof(std::uint64_t);
     // Each thread writes its own part first, so that its pages lie near it.
-    fastest(threads, 1, [&](std::uint32_t t) { std::fill_n(words + t * n, n, t + 1); });
-    const double seconds =
+    const auto filled = fastest(threads, 1, [&](std::uint32_t t) { std::fill_n(words + t * n, n, t + 1); });
+    if (!filled) return filled.error();
+    const auto seconds =
         fastest(threads, kReadPasses, [&](std::uint32_t t) { sink += kernels.read(words + t * n, n); });
-    limits.read_bytes_per_second = static_cast<double>(limits.buffer_bytes) / seconds;
+    if (!seconds) return seconds.error();
+    limits.read_bytes_per_second = static_cast<double>(limits.buffer_bytes) / *seconds;
   } else {
     limits.buffer_bytes = 0;
   }
-  const double seconds =
+  const auto seconds =
       fastest(threads, kFmaPasses, [&](std::uint32_t) { sink += static_cast<std::uint64_t>(kernels.fma(kFmaRounds)); });
-  limits.flops_per_second = threads * kernels.flops_per_round * static_cast<double>(kFmaRounds) / seconds;
+  if (!seconds) return seconds.error();
+  limits.flops_per_second = threads * kernels.flops_per_round * static_cast<double>(kFmaRounds) / *seconds;
   return limits;
 }
 

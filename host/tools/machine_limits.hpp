@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "base/result.hpp"
+
 namespace llorch::tools {
 
 struct MachineLimits {
@@ -19,6 +21,7 @@ struct MachineLimits {
 
 /// Takes about a second: the best of several passes, each thread on its own part of a buffer of four times the largest
 /// cache (between 256 MiB and a quarter of the free memory). Run it when nothing else runs.
-[[nodiscard]] MachineLimits measure_limits(std::uint32_t threads);
+/// kResourceExhausted when the threads cannot be started.
+[[nodiscard]] Result<MachineLimits> measure_limits(std::uint32_t threads);
 
 }  // namespace llorch::tools

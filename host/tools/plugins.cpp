@@ -32,7 +32,7 @@ struct Entry {
 Entry look_at(const std::filesystem::path& path) {
   Entry out;
   out.path = path;
-  const auto loaded = Plugin::load(path);
+  const auto loaded = plugin::load_listed(path);
   if (!loaded) {
     out.refusal = loaded.error().message;
     return out;

@@ -1,5 +1,6 @@
 #include "tools/printing_listener.hpp"
 
+#include <cerrno>
 #include <cstdio>
 #include <utility>
 
@@ -22,14 +23,22 @@ void PrintingListener::on_finished(engine::FinishEvent event) {
 void PrintingListener::add(const std::string& text) {
   text_ += text;
   if (!print_ || text.empty() || output_closed_) return;
+  errno = 0;
   output_closed_ = std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0;
-  if (output_closed_) ended_.notify_all();
+  if (!output_closed_) return;
+  output_error_ = errno;
+  ended_.notify_all();
 }
 
 bool PrintingListener::wait(std::chrono::milliseconds patience) {
   std::unique_lock lock(mutex_);
   ended_.wait_for(lock, patience, [&] { return end_.has_value() || output_closed_; });
   return end_.has_value();
+}
+
+int PrintingListener::output_error() const {
+  const std::lock_guard lock(mutex_);
+  return output_error_;
 }
 
 bool PrintingListener::output_closed() const {

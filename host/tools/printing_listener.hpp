@@ -25,6 +25,8 @@ class PrintingListener : public engine::Listener {
   [[nodiscard]] bool wait(std::chrono::milliseconds patience);
   /// Standard output does not take any more (a closed pipe): nobody reads, so nothing need be computed.
   [[nodiscard]] bool output_closed() const;
+  /// errno of the write that failed; 0 when none did.
+  [[nodiscard]] int output_error() const;
 
   // After the end only:
   [[nodiscard]] const engine::FinishEvent& end() const { return *end_; }
@@ -39,6 +41,7 @@ class PrintingListener : public engine::Listener {
   mutable std::mutex mutex_;
   std::condition_variable ended_;
   bool output_closed_ = false;
+  int output_error_ = 0;
   std::string text_;
   std::vector<std::int32_t> ids_;
   std::vector<float> logprobs_;

@@ -5,9 +5,9 @@
 #include <CLI/CLI.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
+#include <cstdio>
 #include <fstream>
 #include <iostream>
-#include <iterator>
 #include <memory>
 
 #include "base/json.hpp"
@@ -15,6 +15,7 @@
 #include "model_file/model_file.hpp"
 #include "tokenizer/incremental_decoder.hpp"
 #include "tokenizer/tokenizer.hpp"
+#include "tools/text_input.hpp"
 
 namespace llorch::tools {
 namespace {
@@ -40,12 +41,6 @@ Result<void> written(std::ostream& out) {
   out.flush();
   if (out) return {};
   return make_error(ErrorCode::kIo, "cannot write the output");
-}
-
-Result<std::string> read_all(std::istream& in, const std::string& origin) {
-  std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  if (in.bad()) return make_error(ErrorCode::kIo, fmt::format("{}: cannot read", origin));
-  return text;
 }
 
 void write_tokens(const Tokenizer& tokenizer, std::string_view text, const Ids& ids, TokenizeOptions::Output output,
@@ -102,7 +97,9 @@ Result<void> encode_lines(const Tokenizer& tokenizer, const tokenizer::EncodeOpt
     const auto& text = value->get_string();
     out << '[' << joined(tokenizer.encode({text.data(), text.size()}, encoding), ",") << "]\n";
   }
-  if (in.bad()) return make_error(ErrorCode::kIo, "cannot read the input");
+  if (in.bad() || (&in == &std::cin && std::ferror(stdin) != 0)) {
+    return make_error(ErrorCode::kIo, "cannot read the input");
+  }
   return written(out);
 }
 

@@ -170,13 +170,26 @@ class Context {
     if (std::memcmp(header.magic, kMagic, sizeof kMagic) != 0 || header.vocab_size != w_.config.vocab_size) {
       fail(LLORCH_BAD_STATE, "the saved state is not of this plugin and model");
     }
-    if (header.n_cells > limits_.max_positions) fail(LLORCH_BAD_STATE, header.n_cells, " saved tokens");
+    if (header.n_cells > limits_.max_positions) {
+      fail(LLORCH_BAD_STATE, "expected at most ", limits_.max_positions, " saved tokens, found ", header.n_cells);
+    }
     if (used() - cells.size() + header.n_cells > max_tokens_) {
       fail(LLORCH_NO_KV_SPACE, header.n_cells, " saved tokens do not fit");
     }
     Sequence loaded(header.n_cells);
     llorch::abi::read_all(reader, loaded.data(), loaded.size() * sizeof(Cell));
     if (fnv1a(loaded) != header.checksum) fail(LLORCH_BAD_STATE, "the saved state is damaged: wrong check sum");
+    std::int32_t next = 0;  // a check sum finds accidents, not intentions: what is used as an index is checked, too
+    for (const Cell& cell : loaded) {
+      if (cell.token < 0 || static_cast<std::uint32_t>(cell.token) >= w_.config.vocab_size) {
+        fail(LLORCH_BAD_STATE, "saved token: expected 0 to ", w_.config.vocab_size - 1, ", found ", cell.token);
+      }
+      if (cell.position < next || static_cast<std::uint32_t>(cell.position) >= limits_.max_positions) {
+        fail(LLORCH_BAD_STATE, "saved position: expected ", next, " to ", limits_.max_positions - 1, ", found ",
+             cell.position);
+      }
+      next = cell.position + 1;
+    }
     cells.assign(loaded.begin(), loaded.end());
   }
 

@@ -154,9 +154,12 @@ BOOST_AUTO_TEST_CASE(text_and_choices_refuse_other_types_and_values) {
       {"callback_url", "", ""},
       {"callback_url", "http://[::1]:9/x?y", ""},
       {"callback_url", "https://h/",
-       "--callback-url: expected an http:// URL (https is not supported), found \"https://h/\""},
+       "--callback-url: expected an http://host[:port]/path URL (no https, no user information), found \"https://h/\""},
       {"callback_url", "http:///x",
-       "--callback-url: expected an http:// URL (https is not supported), found \"http:///x\""},
+       "--callback-url: expected an http://host[:port]/path URL (no https, no user information), found \"http:///x\""},
+      {"callback_url", "http://h:99999/",
+       "--callback-url: expected an http://host[:port]/path URL (no https, no user information), found "
+       "\"http://h:99999/\""},
       {"context", "1", "--context: expected an integer 0 or 2..16777216, found 1"},
   };
   for (const Row& row : table) {

@@ -66,6 +66,15 @@ BOOST_AUTO_TEST_CASE(a_link_that_leads_out_of_the_directory_is_refused_and_one_w
   BOOST_TEST(find_plugin("near", dir.path()).has_value());
 }
 
+BOOST_AUTO_TEST_CASE(a_link_that_leads_out_is_not_loaded_from_the_list_either) {
+  const TemporaryDirectory outside;
+  const TemporaryDirectory dir;
+  fs::create_symlink(outside.write("far.so", ""), dir.path() / "escape.so");
+  const auto loaded = load_listed(dir.path() / "escape.so");
+  BOOST_REQUIRE(!loaded);
+  BOOST_TEST(loaded.error().message.find("outside the plugin directory") != std::string::npos, loaded.error().message);
+}
+
 BOOST_AUTO_TEST_CASE(a_dangling_link_is_an_error_not_a_miss) {
   const TemporaryDirectory dir;
   fs::create_symlink("nowhere.so", dir.path() / "dangling.so");

@@ -7,7 +7,7 @@
 
 #include "base/result.hpp"
 
-namespace llorch::http {
+namespace llorch {
 
 struct Url {
   std::string host;  ///< name or address; IPv6 without its brackets
@@ -20,4 +20,4 @@ struct Url {
 /// information, characters outside visible ASCII. [any-thread]
 [[nodiscard]] Result<Url> parse_url(std::string_view url);
 
-}  // namespace llorch::http
+}  // namespace llorch

@@ -1,9 +1,9 @@
-#include "http/url.hpp"
+#include "base/url.hpp"
 
 #include <algorithm>
 #include <charconv>
 
-namespace llorch::http {
+namespace llorch {
 namespace {
 
 Error bad_url(const char* what) {
@@ -55,4 +55,4 @@ Result<Url> parse_url(std::string_view url) {
   return result;
 }
 
-}  // namespace llorch::http
+}  // namespace llorch
