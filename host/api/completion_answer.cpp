@@ -51,7 +51,7 @@ Answer answer_stream(Completion& completion, Generation& generation, http::Excha
     if (gone || out.empty()) continue;
     if (!begun) {
       begun = true;
-      http::Headers headers = stream_headers();
+      http::Headers headers;  // the transport adds those of every stream
       gone = !co_await exchange.begin_stream(std::move(headers));
     }
     if (!gone) gone = !co_await exchange.write(std::move(out));

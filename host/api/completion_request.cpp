@@ -102,6 +102,15 @@ Parsed<CompletionRequest> parse_completion_request(std::string_view body, const 
   if (const auto count = fields.integer("logprobs", 0, kMaxAlternatives)) {
     request.logprobs = static_cast<std::uint32_t>(*count);
   }
+  // Fields of the chat route: dropped silently, they would seem to have worked.
+  for (const char* name : {"messages", "top_logprobs"}) {
+    const boost::json::value* value = fields.find(name);
+    if (value == nullptr || is_neutral(*value)) continue;
+    fields.add(name, "unsupported",
+               fmt::format("{} belongs to /v1/chat/completions; this route has {}", name,
+                           std::string_view(name) == "messages" ? "prompt" : "logprobs"),
+               *value);
+  }
   parsed.ignored = fields.unknown();
   return parsed;
 }

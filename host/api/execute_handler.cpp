@@ -137,7 +137,7 @@ class ExecuteStream {
 };
 
 Answer stream_events(Generation& generation, LiveJob& job, ExecuteStream& stream, http::Exchange& exchange) {
-  http::Headers headers = stream_headers();
+  http::Headers headers;  // the transport adds those of every stream
   bool open = co_await exchange.begin_stream(std::move(headers));
   if (!open) generation.cancel();
   MonotonicTime next_metrics = std::chrono::steady_clock::now() + kMetricsInterval;

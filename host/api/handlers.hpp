@@ -8,10 +8,6 @@ namespace llorch::api {
 
 using Answer = boost::asio::awaitable<void>;
 
-/// Headers of an event stream that proxies shall pass on as it comes. (Named before it is
-/// awaited, as everything here: GCC 12 destroys temporaries of a co_await expression twice.)
-[[nodiscard]] http::Headers stream_headers();
-
 // The worker contract (execute_handler.cpp, probe_handlers.cpp)
 Answer execute(Worker& worker, const http::Request& request, http::Exchange& exchange);
 Answer cancel(Worker& worker, const http::Request& request, http::Exchange& exchange);

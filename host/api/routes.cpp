@@ -25,19 +25,15 @@ const std::vector<Route>& routes() {
   return kRoutes;
 }
 
-http::Headers stream_headers() {
-  return {{"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}};
-}
-
 void fill(http::Router& router, Worker& worker) {
-  const auto add = [&](std::string_view method, std::string path, auto handler) {
-    router.add(std::string(method), std::move(path),
+  const auto add = [&](std::string_view method, std::string_view path, auto handler) {
+    router.add(std::string(method), std::string(path),
                [&worker, handler](const http::Request& request, http::Exchange& exchange) {
                  return handler(worker, request, exchange);
                });
   };
   for (const Route& route : routes())
-    add(route.method, std::string(route.path), route.handler);
+    add(route.method, route.path, route.handler);
   add("GET", "/v1/models/" + worker.identity().model_name, model);
   router.error_body = [](unsigned status, std::string_view message) { return openai_error(status, message); };
 }

@@ -87,7 +87,7 @@ Result<std::vector<Part>> read_parts(Part opened) {
   std::uint64_t tensors = 0;
   for (std::uint64_t i = 0; i < own->count; ++i) {
     if (i == own->number) {
-      parts.push_back(std::move(opened));
+      parts.push_back(std::move(opened));  // NOLINT(bugprone-use-after-move): the one round in which i is its number
     } else {
       const fs::path file = path.parent_path() / (stem + part_ending({i, own->count}));
       auto part = read_part(file);

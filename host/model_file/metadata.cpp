@@ -35,7 +35,7 @@ std::vector<Out> widen(const Array& array) {
   for (std::uint64_t i = 0; i < array.count; ++i) {
     T value;
     std::memcpy(&value, array.data + i * sizeof(T), sizeof(T));
-    out[i] = static_cast<Out>(value);
+    out[i] = Out{value};
   }
   return out;
 }
@@ -87,7 +87,7 @@ const Value* Metadata::find(std::string_view key) const {
   return it == entries_.end() ? nullptr : &it->second;
 }
 
-bool Metadata::insert(std::string key, Value value) {
+bool Metadata::insert(std::string key, Value value) {  // NOLINT(performance-unnecessary-value-param): it is moved
   return entries_.try_emplace(std::move(key), std::move(value)).second;
 }
 

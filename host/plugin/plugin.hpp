@@ -116,6 +116,9 @@ class Context {
 /// All *.so in the search directories, sorted by name.
 [[nodiscard]] std::vector<std::filesystem::path> list_plugins(const std::filesystem::path& extra);
 
+/// kNotFound when a directory that was asked for is none: its plugins would silently be others'.
+[[nodiscard]] Result<void> check_directory(const std::filesystem::path& extra);
+
 /// Loads a file of that list. A link that leads out of its directory is refused, as in find_plugin().
 [[nodiscard]] Result<std::shared_ptr<Plugin>> load_listed(const std::filesystem::path& path);
 

@@ -94,6 +94,13 @@ std::vector<fs::path> list_plugins(const fs::path& extra) {
   return out;
 }
 
+Result<void> check_directory(const fs::path& extra) {
+  std::error_code code;
+  if (extra.empty() || fs::is_directory(extra, code)) return {};
+  return make_error(ErrorCode::kNotFound, fmt::format("plugin_dir: expected a directory, found {} at {}",
+                                                      fs::exists(extra, code) ? "a file" : "nothing", extra.string()));
+}
+
 Result<std::shared_ptr<Plugin>> load_listed(const fs::path& path) {
   if (auto inside = check_inside(path.parent_path(), path); !inside) return inside.error();
   return Plugin::load(path);
@@ -101,6 +108,7 @@ Result<std::shared_ptr<Plugin>> load_listed(const fs::path& path) {
 
 Result<std::shared_ptr<Plugin>> choose_plugin(const std::string& name, const fs::path& extra,
                                               const llorch_source& source) {
+  if (auto there = check_directory(extra); !there) return there.error();
   if (!name.empty()) {
     const auto path = find_plugin(name, extra);
     if (!path) return path.error();

@@ -3,6 +3,7 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <cstdlib>
 #include <iostream>
 
 #include "config/flags.hpp"
@@ -25,13 +26,16 @@ std::map<std::string, std::string> environment() {
 }  // namespace
 
 void ConfigCommand::add_to(CLI::App& app, const std::vector<std::string>& keys) {
-  app.add_option("--config", file_, "Configuration file (JSON); flags and environment come before it")
+  app.add_option("--config", file_,
+                 "Configuration file (JSON); flags and environment come before it [env: LLORCH_CONFIG]")
       ->type_name("FILE");
   config::add_config_flags(app, flags_, keys);
 }
 
 Result<config::Resolved> ConfigCommand::resolve() const {
-  return config::resolve(flags_, environment(), file_);
+  const char* named = std::getenv("LLORCH_CONFIG");
+  const bool from_environment = file_.empty() && named != nullptr;
+  return config::resolve(flags_, environment(), from_environment ? std::string(named) : file_);
 }
 
 void set_up_logging(const std::string& level) {

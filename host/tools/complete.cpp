@@ -6,7 +6,9 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <CLI/Validators.hpp>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <csignal>
@@ -40,8 +42,8 @@ struct CompleteOptions {
 
 volatile std::sig_atomic_t interrupted = 0;
 
-void on_interrupt(int) {
-  interrupted = 1;
+void on_interrupt(int signal) {
+  interrupted = signal;
 }
 
 double milliseconds(double seconds) {
@@ -149,7 +151,7 @@ int run(const CompleteOptions& options) {
     std::cout << std::endl;
     if (::isatty(STDERR_FILENO) != 0) write_summary(end, load_seconds);
   }
-  if (interrupted != 0) return 128 + SIGINT;
+  if (interrupted != 0) return 128 + interrupted;
   // A closed pipe is the reader's wish; anything else, a full disk for one, has lost text.
   const int output_error = listener->output_error();
   if (output_error != 0 && output_error != EPIPE) {
@@ -158,6 +160,18 @@ int run(const CompleteOptions& options) {
   if (!std::cout && output_error == 0) return fail("cannot write the output");
   if (end.error) return fail(end.error->message);
   return kExitOk;
+}
+
+// The parser alone would take -1 for the largest number.
+CLI::Validator unsigned_64() {
+  return {[](const std::string& text) {
+            std::uint64_t value = 0;
+            const char* end = text.data() + text.size();
+            const auto parsed = std::from_chars(text.data(), end, value);
+            if (parsed.ec == std::errc() && parsed.ptr == end) return std::string();
+            return "expected an integer 0..18446744073709551615, found " + quote(text);
+          },
+          "UINT64"};
 }
 
 }  // namespace
@@ -185,8 +199,11 @@ void add_complete(CLI::App& app, int& exit_code) {
   command->add_option("--repetition-penalty", sampling.repetition_penalty, "1 is off")
       ->check(CLI::Range(0.0, 2.0))
       ->capture_default_str();
-  command->add_option("--seed", sampling.seed, "The same seed gives the same text")->capture_default_str();
-  command->add_option("--stop", options->stop, "End before this text; may be given several times");
+  command->add_option("--seed", sampling.seed, "The same seed gives the same text")
+      ->check(unsigned_64())
+      ->capture_default_str();
+  command->add_option("--stop", options->stop, "End before this text; may be given several times")
+      ->allow_extra_args(false);
   command->add_flag("--ignore-eos", options->ignore_eos, "Go on after the end-of-text token");
   command->add_flag("--json", options->json,
                     "Print one object with prompt_ids, ids, text, logprobs, stop_reason and timings");

@@ -1,5 +1,7 @@
 #include "tools/load_model.hpp"
 
+#include "base/text.hpp"
+
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
@@ -58,7 +60,8 @@ std::string model_name(const config::Config& config) {
   std::filesystem::path path = std::filesystem::weakly_canonical(config.model, ignored);
   if (path.empty()) path = config.model;
   if (path.extension() == ".gguf" || path.extension() == ".safetensors") path = path.stem();
-  return path.filename().empty() ? path.parent_path().filename().string() : path.filename().string();
+  // It goes into JSON and metrics, where a file name of other bytes has no place.
+  return valid_utf8(path.filename().empty() ? path.parent_path().filename().string() : path.filename().string());
 }
 
 }  // namespace llorch::tools

@@ -121,6 +121,7 @@ void write_table(const std::vector<Entry>& entries, const std::vector<std::files
 }  // namespace
 
 Result<std::size_t> list_installed_plugins(const PluginsOptions& options, std::ostream& out) {
+  if (auto there = plugin::check_directory(options.plugin_dir); !there) return there.error();
   const auto directories = plugin::search_directories(options.plugin_dir);
   std::vector<Entry> entries;
   for (const auto& path : plugin::list_plugins(options.plugin_dir))

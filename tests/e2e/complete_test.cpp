@@ -73,6 +73,19 @@ BOOST_AUTO_TEST_CASE(a_prompt_beyond_the_context_and_a_missing_model_are_one_lin
   BOOST_TEST(std::count(missing.errors.begin(), missing.errors.end(), '\n') == 1, missing.errors);
 }
 
+BOOST_AUTO_TEST_CASE(a_seed_out_of_range_is_a_usage_error) {
+  for (const char* seed : {"-1", "18446744073709551616", "1.5"}) {
+    const Outcome outcome = complete({"Once", "-n", "1", "--seed", seed});
+    BOOST_TEST(outcome.code == 2, seed << ": " << outcome.errors);
+    BOOST_TEST(outcome.errors.find("0..18446744073709551615") != std::string::npos, outcome.errors);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_stop_takes_one_text_and_leaves_the_prompt_alone) {
+  const Outcome outcome = complete({"--stop", "zzz", "Once upon", "-n", "2"});
+  BOOST_TEST(outcome.code == 0, outcome.errors);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

@@ -234,6 +234,16 @@ BOOST_AUTO_TEST_CASE(an_api_key_is_asked_for_except_by_probes) {
   BOOST_TEST(accepted.status == 200U);
 }
 
+BOOST_AUTO_TEST_CASE(a_key_file_without_a_usable_key_stops_the_start_and_opens_nothing) {
+  const TemporaryDirectory directory;
+  for (const char* content : {"", "\r\n", "  \t\r\n", "two words\n", "caf\xC3\xA9\n"}) {
+    const std::string file = directory.write("key", content).string();
+    ChildProcess process({host_binary(), "--model", tiny_model(), "--port", "0", "--api-key-file", file});
+    BOOST_TEST(process.wait().value_or(-1) == 1);
+    BOOST_TEST(process.errors.find("api_key_file") != std::string::npos, process.errors);
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

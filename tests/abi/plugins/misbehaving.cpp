@@ -3,7 +3,7 @@
 
 #undef LLORCH_DEFINE_PLUGIN
 #define LLORCH_DEFINE_PLUGIN(...) static_assert(true, "this file defines the two symbols itself")
-#include "../../../plugin_api/template/bag_of_words.cpp"
+#include "../../../plugin_api/template/bag_of_words.cpp"  // NOLINT(bugprone-suspicious-include)
 
 namespace {
 

@@ -52,6 +52,19 @@ BOOST_AUTO_TEST_CASE(long_text_is_cut_between_characters) {
   BOOST_TEST(quote(std::string(1000, 'x')).size() == 85U);
 }
 
+BOOST_AUTO_TEST_CASE(foreign_text_can_neither_forge_a_line_nor_steer_a_terminal) {
+  BOOST_TEST(llorch::one_line("plain \"text\" \xC3\xA9") == "plain \"text\" \xC3\xA9");
+  for (const char* hostile : {"a\nb", "\x1b[31m", "\x7f", "\xff"}) {
+    for (const char c : llorch::one_line(hostile)) {
+      BOOST_TEST((c >= 0x20 && c < 0x7F), "byte " << static_cast<int>(c));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(bytes_that_are_not_utf8_are_replaced_one_by_one) {
+  BOOST_TEST(llorch::valid_utf8("a\xff\xC3\xA9\xC3") == "a\xEF\xBF\xBD\xC3\xA9\xEF\xBF\xBD");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

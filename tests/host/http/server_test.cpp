@@ -111,6 +111,7 @@ BOOST_AUTO_TEST_CASE(many_clients_come_go_and_abort_without_harm) {
   HttpServer server;
   for (int round = 0; round < 100; ++round) {
     std::vector<std::unique_ptr<RawHttpClient>> clients;
+    clients.reserve(10);
     for (int i = 0; i < 10; ++i)
       clients.push_back(std::make_unique<RawHttpClient>(server.port()));
     for (std::size_t i = 0; i < clients.size(); ++i) {

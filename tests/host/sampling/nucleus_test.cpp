@@ -16,6 +16,7 @@ namespace {
 std::vector<double> weights_of(const std::vector<float>& logits) {
   const double largest = *std::max_element(logits.begin(), logits.end());
   std::vector<double> weights;
+  weights.reserve(logits.size());
   for (const float x : logits)
     weights.push_back(std::exp(x - largest));
   return weights;

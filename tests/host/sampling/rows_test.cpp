@@ -1,7 +1,8 @@
 #include "sampling/rows.hpp"
 
+#include <bit>
 #include <boost/test/unit_test.hpp>
-#include <cstring>
+#include <cstdint>
 #include <limits>
 #include <vector>
 
@@ -22,7 +23,7 @@ BOOST_AUTO_TEST_CASE(weights_have_the_bits_of_the_plain_exponential_at_every_len
     weigh_row(logits, largest, 1.0 / 0.7, found.data());
     for (std::size_t i = 0; i < n; ++i) {
       const double expected = exp_nonpositive((static_cast<double>(logits[i]) - largest) * (1.0 / 0.7));
-      BOOST_TEST(std::memcmp(&found[i], &expected, sizeof expected) == 0,
+      BOOST_TEST(std::bit_cast<std::uint64_t>(found[i]) == std::bit_cast<std::uint64_t>(expected),
                  "n " << n << ", element " << i << ": expected " << expected << ", found " << found[i]);
     }
   }
