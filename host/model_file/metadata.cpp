@@ -35,7 +35,7 @@ std::vector<Out> widen(const Array& array) {
   for (std::uint64_t i = 0; i < array.count; ++i) {
     T value;
     std::memcpy(&value, array.data + i * sizeof(T), sizeof(T));
-    out[i] = Out{value};
+    out[i] = static_cast<Out>(value);  // NOLINT(bugprone-signed-char-misuse): int8 is meant as a number
   }
   return out;
 }

@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(a_link_that_leads_out_is_not_loaded_from_the_list_either) {
   const TemporaryDirectory outside;
   const TemporaryDirectory dir;
   fs::create_symlink(outside.write("far.so", ""), dir.path() / "escape.so");
-  const auto loaded = load_listed(dir.path() / "escape.so");
+  const auto loaded = llorch::plugin::load_listed(dir.path() / "escape.so");
   BOOST_REQUIRE(!loaded);
   BOOST_TEST(loaded.error().message.find("outside the plugin directory") != std::string::npos, loaded.error().message);
 }
