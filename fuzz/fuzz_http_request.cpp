@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
+#include "base/url.hpp"
 #include "http/chunked_decoder.hpp"
 #include "http/head.hpp"
-#include "base/url.hpp"
 
 namespace {
 
