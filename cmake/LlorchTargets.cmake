@@ -48,6 +48,17 @@ function(llorch_test_suite name)
   target_link_libraries(test_${name} PRIVATE llorch_test_main ${arg_DEPENDS})
   add_test(NAME ${name} COMMAND test_${name})
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 240 ENVIRONMENT "${arg_ENVIRONMENT}")
+  if("threads" IN_LIST arg_LABELS)
+    llorch_threaded_test(test_${name})
+  endif()
+endfunction()
+
+# What the ThreadSanitizer preset builds: the target threaded_tests.
+function(llorch_threaded_test target)
+  if(NOT TARGET threaded_tests)
+    add_custom_target(threaded_tests)
+  endif()
+  add_dependencies(threaded_tests ${target})
 endfunction()
 
 # llorch_fuzzer(name SOURCE DEPENDS...): one libFuzzer binary fuzz_<name> with its corpus in fuzz/corpus/<name>.

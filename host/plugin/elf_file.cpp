@@ -225,6 +225,12 @@ Result<ElfFile> read_elf_file(const std::filesystem::path& path) {
                                                            at, header.e_type, ET_DYN));
   }
   if (auto segments = check_segments(file, header, size, at); !segments) return segments.error();
+  // Loading needs no section headers, but they lie last: a copy that was cut short is seen by them.
+  if (header.e_shoff != 0 && !range_fits(header.e_shoff, std::uint64_t{header.e_shnum} * header.e_shentsize, size)) {
+    return make_error(ErrorCode::kUnsupported,
+                      fmt::format("{}: truncated shared object: {} section headers at byte {} of a file of {} bytes", at,
+                                  header.e_shnum, header.e_shoff, size));
+  }
 
   ElfFile out;
   out.machine = header.e_machine;

@@ -103,8 +103,11 @@ BOOST_AUTO_TEST_CASE(a_truncated_object_is_refused_at_every_length) {
   const TemporaryDirectory dir;
   const std::string whole = read(template_plugin);
   BOOST_REQUIRE_GT(whole.size(), 4096U);
-  // Every length within the headers, then steps; the tail holds only tables that loading does not need.
-  for (std::size_t size = 0; size < whole.size() * 3 / 4; size += size < 1024 ? 13 : 1009) {
+  // Every length within the headers, then steps, and the last byte, though loading needs no section headers.
+  std::vector<std::size_t> sizes = {whole.size() - 1};
+  for (std::size_t size = 0; size < whole.size(); size += size < 1024 ? 13 : 1009)
+    sizes.push_back(size);
+  for (const std::size_t size : sizes) {
     const auto loaded = Plugin::load(dir.write("cut" + std::to_string(size) + ".so", whole.substr(0, size)));
     BOOST_REQUIRE_MESSAGE(!loaded, "loaded after " << size << " of " << whole.size() << " bytes");
     BOOST_TEST(loaded.error().message.find("cut" + std::to_string(size)) != std::string::npos, loaded.error().message);

@@ -2,6 +2,7 @@
 // and plain headers here: an inline function of the standard library compiled with these options could become the copy
 // that the whole plugin uses.
 #define LLORCH_CPU_ISA amx
+#define LLORCH_CPU_MATRIX_TILES
 
 // The vector type comes first; the kernels build on each other.
 // clang-format off

@@ -11,6 +11,8 @@
 
 namespace llorch::cpu::LLORCH_CPU_ISA {
 
+static_assert(kQuantTile == 16 && kPaddedTiles, "a tile register has 16 rows");
+
 /// As the tile configuration instruction reads it.
 struct alignas(64) TileConfig {
   std::uint8_t palette = 1;

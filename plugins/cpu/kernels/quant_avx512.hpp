@@ -10,7 +10,7 @@
 
 namespace llorch::cpu::LLORCH_CPU_ISA {
 
-#if defined(__AMX_INT8__)
+#if defined(LLORCH_CPU_MATRIX_TILES)  // set by the file: compilers name the feature differently
 inline constexpr int kQuantTile = 16;
 inline constexpr bool kPaddedTiles = true;
 #else
