@@ -228,8 +228,8 @@ Result<ElfFile> read_elf_file(const std::filesystem::path& path) {
   // Loading needs no section headers, but they lie last: a copy that was cut short is seen by them.
   if (header.e_shoff != 0 && !range_fits(header.e_shoff, std::uint64_t{header.e_shnum} * header.e_shentsize, size)) {
     return make_error(ErrorCode::kUnsupported,
-                      fmt::format("{}: truncated shared object: {} section headers at byte {} of a file of {} bytes", at,
-                                  header.e_shnum, header.e_shoff, size));
+                      fmt::format("{}: truncated shared object: {} section headers at byte {} of a file of {} bytes",
+                                  at, header.e_shnum, header.e_shoff, size));
   }
 
   ElfFile out;
