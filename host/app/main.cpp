@@ -13,6 +13,7 @@
 #include "tools/command.hpp"
 #include "tools/complete.hpp"
 #include "tools/inspect.hpp"
+#include "tools/perplexity.hpp"
 #include "tools/plugins.hpp"
 #include "tools/tokenize.hpp"
 
@@ -51,6 +52,7 @@ int run(int argc, char** argv) {
   llorch::tools::add_complete(app, exit_code);
   llorch::tools::add_check(app, exit_code);
   llorch::tools::add_inspect(app, exit_code);
+  llorch::tools::add_perplexity(app, exit_code);
   llorch::tools::add_plugins(app, exit_code);
   llorch::tools::add_tokenize(app, exit_code);
 
