@@ -12,8 +12,8 @@ std::int64_t widest_input(const Config& c) {
   return std::max({c.dim, c.q_dim(), c.ffn_dim});
 }
 
-cpu::KvShape kv_shape(const Config& c) {
-  return {c.n_layers, c.n_heads_kv, c.head_dim, c.n_positions};
+cpu::KvShape kv_shape(const Config& c, const cpu::ContextLimits& l) {
+  return {c.n_layers, c.n_heads_kv, c.head_dim, c.n_positions, l.k_type, l.v_type};
 }
 
 cpu::AttentionHeads heads(const Config& c) {
@@ -24,7 +24,7 @@ cpu::AttentionHeads heads(const Config& c) {
 
 ContextBytes context_bytes(const Config& c, const cpu::ContextLimits& l) {
   ContextBytes bytes;
-  bytes.kv = cpu::KvCache::bytes_for(kv_shape(c), l.max_tokens);
+  bytes.kv = cpu::KvCache::bytes_for(kv_shape(c, l), l.max_tokens);
   bytes.scratch = cpu::Compute::scratch_bytes(l.n_threads, l.max_rows, widest_input(c)) +
                   cpu::Attention::scratch_bytes(l.n_threads, l.longest_sequence(c.n_positions)) +
                   Activations::bytes_for(c, l.max_rows, l.output_rows());
@@ -36,7 +36,7 @@ Context::Context(const Model& model, const cpu::ContextLimits& limits)
       limits_(limits),
       compute_(model.kernels(), limits.n_threads, limits.max_rows, widest_input(model.config())),
       attention_(heads(model.config()), limits.n_threads, limits.longest_sequence(model.config().n_positions)),
-      kv_(kv_shape(model.config()), limits.max_tokens, limits.max_seqs, model.fingerprint()),
+      kv_(kv_shape(model.config(), limits), limits.max_tokens, limits.max_seqs, model.fingerprint(), model.kernels()),
       activations_(model.config(), limits.max_rows, limits.output_rows()) {
   rows_.batch_row.reserve(static_cast<std::size_t>(limits.max_rows));
   rows_.outputs.reserve(static_cast<std::size_t>(limits.max_rows));

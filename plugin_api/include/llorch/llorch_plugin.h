@@ -63,7 +63,13 @@ enum {
 };
 
 /* Ids of tensor element types: 0 = none or default, otherwise 0x100 + the type's id in GGUF files. */
-enum { LLORCH_DTYPE_DEFAULT = 0, LLORCH_DTYPE_F32 = 0x100, LLORCH_DTYPE_F16 = 0x101, LLORCH_DTYPE_BF16 = 0x11e };
+enum {
+  LLORCH_DTYPE_DEFAULT = 0,
+  LLORCH_DTYPE_F32 = 0x100,
+  LLORCH_DTYPE_F16 = 0x101,
+  LLORCH_DTYPE_Q8_0 = 0x108,
+  LLORCH_DTYPE_BF16 = 0x11e
+};
 
 /* UTF-8, borrowed, `size` bytes, not NUL-terminated. Frozen. */
 typedef struct llorch_str {

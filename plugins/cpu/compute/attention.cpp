@@ -60,6 +60,8 @@ AttentionArgs Attention::arguments(const KvCache& cache, std::int64_t layer, con
       .blocks = cache.blocks(run.seq),
       .k = head.k,
       .v = head.v,
+      .k_type = cache.shape().k_type,
+      .v_type = cache.shape().v_type,
       .k_block_stride = head.k_block_stride,
       .v_block_stride = head.v_block_stride,
       .head_dim = heads_.head_dim,

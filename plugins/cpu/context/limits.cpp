@@ -11,13 +11,6 @@ constexpr std::uint32_t kDefaultBatch = 512;
 constexpr std::uint32_t kMostThreads = 1024;
 constexpr std::uint32_t kMostSeqs = 1u << 16;
 
-void check_kv_type(const char* field, std::uint32_t dtype) {
-  if (dtype != LLORCH_DTYPE_DEFAULT && dtype != LLORCH_DTYPE_F32) {
-    fail(LLORCH_UNSUPPORTED, "llorch_context_params.", field, ": expected 0 or F32 (", LLORCH_DTYPE_F32, "), found ",
-         dtype);
-  }
-}
-
 void check_at_most(const char* field, std::uint32_t value, std::uint32_t most) {
   if (value > most) {
     fail(LLORCH_INVALID_ARGUMENT, "llorch_context_params.", field, ": expected at most ", most, ", found ", value);
@@ -40,9 +33,9 @@ ContextLimits context_limits(std::int64_t n_positions, const llorch_context_para
   }
   check_at_most("max_seqs", p.max_seqs, kMostSeqs);
   check_at_most("n_threads", p.n_threads, kMostThreads);
-  check_kv_type("kv_dtype_k", p.kv_dtype_k);
-  check_kv_type("kv_dtype_v", p.kv_dtype_v);
   ContextLimits limits;
+  limits.k_type = kv_type_of("llorch_context_params.kv_dtype_k", p.kv_dtype_k);
+  limits.v_type = kv_type_of("llorch_context_params.kv_dtype_v", p.kv_dtype_v);
   limits.max_tokens = p.max_tokens;
   limits.max_seqs = static_cast<std::int32_t>(std::max(p.max_seqs, 1u));
   limits.max_batch_tokens = p.max_batch_tokens != 0 ? p.max_batch_tokens : std::min(p.max_tokens, kDefaultBatch);

@@ -19,6 +19,7 @@ struct ContextLimits {
   std::int64_t max_rows = 0;          ///< rows that can find room in the cache: scratch memory is made for these
   std::int64_t max_output_rows = 0;
   int n_threads = 1;
+  KvType k_type = KvType::kF32, v_type = KvType::kF32;
 
   /// Rows that a sequence of a model with n_positions may hold.
   [[nodiscard]] std::int64_t longest_sequence(std::int64_t n_positions) const;
@@ -26,7 +27,7 @@ struct ContextLimits {
   [[nodiscard]] std::int64_t output_rows() const;
 };
 
-/// INVALID_ARGUMENT: a number out of range. UNSUPPORTED: a KV type other than f32.
+/// INVALID_ARGUMENT: a number out of range. UNSUPPORTED: a KV type that there is not.
 ContextLimits context_limits(std::int64_t n_positions, const llorch_context_params& params);
 
 /// Checks the batch, fills `rows` with all of its rows and returns its runs; the cache is not touched.

@@ -54,6 +54,11 @@ struct KernelTable {
   void (*gather_row)(const PackedView& weights, std::int64_t row, float* out);
   /// out (n) = widened x, of a type that is not quantized.
   void (*widen)(const void* x, WeightType type, std::int64_t n, float* out);
+  /// out (n) = x to the nearest f16, ties to even; beyond 65504 infinite.
+  void (*narrow)(const float* x, std::int64_t n, F16* out);
+  /// x (n), n <= kKvPart, as a scale and codes (n) with |x - scale * code| <= scale / 2; values that have no such scale
+  /// (infinite, none, beyond 8.3e6) make a scale that is no number.
+  void (*quantize_part)(const float* x, std::int64_t n, F16* scale, std::int8_t* codes);
 };
 
 const KernelTable& scalar_kernels();

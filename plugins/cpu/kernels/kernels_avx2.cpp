@@ -9,6 +9,7 @@
 #include "cpu/kernels/rowwise.hpp"
 #include "cpu/kernels/matmul.hpp"
 #include "cpu/kernels/attention.hpp"
+#include "cpu/kernels/kv_store.hpp"
 #include "cpu/kernels/quantize_scale.hpp"
 #include "cpu/kernels/quant_avx2.hpp"
 #include "cpu/kernels/quantize_rows.hpp"
@@ -39,6 +40,8 @@ const KernelTable& avx2_kernels() {
       .exp = avx2::exp_rows,
       .gather_row = avx2::gather_row_any,
       .widen = avx2::widen,
+      .narrow = avx2::narrow,
+      .quantize_part = avx2::quantize_part,
   };
   return kTable;
 }

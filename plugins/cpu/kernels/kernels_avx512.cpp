@@ -9,6 +9,7 @@
 #include "cpu/kernels/rowwise.hpp"
 #include "cpu/kernels/matmul.hpp"
 #include "cpu/kernels/attention.hpp"
+#include "cpu/kernels/kv_store.hpp"
 #include "cpu/kernels/quantize_scale.hpp"
 #include "cpu/kernels/quant_avx512.hpp"
 #include "cpu/kernels/quantize_rows.hpp"
@@ -39,6 +40,8 @@ const KernelTable& avx512_kernels() {
       .exp = avx512::exp_rows,
       .gather_row = avx512::gather_row_any,
       .widen = avx512::widen,
+      .narrow = avx512::narrow,
+      .quantize_part = avx512::quantize_part,
   };
   return kTable;
 }

@@ -10,6 +10,7 @@
 #include "cpu/kernels/rowwise.hpp"
 #include "cpu/kernels/matmul.hpp"
 #include "cpu/kernels/attention.hpp"
+#include "cpu/kernels/kv_store.hpp"
 #include "cpu/kernels/quantize_scale.hpp"
 #include "cpu/kernels/quant_avx512.hpp"
 #include "cpu/kernels/quantize_rows.hpp"
@@ -40,6 +41,8 @@ const KernelTable& avx512_vnni_kernels() {
       .exp = avx512_vnni::exp_rows,
       .gather_row = avx512_vnni::gather_row_any,
       .widen = avx512_vnni::widen,
+      .narrow = avx512_vnni::narrow,
+      .quantize_part = avx512_vnni::quantize_part,
   };
   return kTable;
 }

@@ -9,6 +9,7 @@
 #include "cpu/kernels/rowwise.hpp"
 #include "cpu/kernels/matmul.hpp"
 #include "cpu/kernels/attention.hpp"
+#include "cpu/kernels/kv_store.hpp"
 #include "cpu/kernels/quantize_scale.hpp"
 #include "cpu/kernels/quant_scalar.hpp"
 #include "cpu/kernels/quantize_rows.hpp"
@@ -39,6 +40,8 @@ const KernelTable& scalar_kernels() {
       .exp = scalar::exp_rows,
       .gather_row = scalar::gather_row_any,
       .widen = scalar::widen,
+      .narrow = scalar::narrow,
+      .quantize_part = scalar::quantize_part,
   };
   return kTable;
 }

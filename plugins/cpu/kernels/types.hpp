@@ -50,6 +50,11 @@ enum class WeightType : std::uint32_t {
   return type >= WeightType::kQ4_0;
 }
 
+/// How keys or values are stored. kQ8_0: int8 codes with one f16 scale for kKvPart components, value = scale * code.
+enum class KvType : std::uint32_t { kF32, kF16, kQ8_0 };
+/// Components of a head that share a scale in a quantized cache; the last part of a head may be shorter.
+inline constexpr std::int64_t kKvPart = 32;
+
 /// A weight matrix (n_rows, n_cols) repacked so that a vector's lanes are rows: (n_groups, n_cols, kLanes), where row r
 /// is lane r % kLanes of group r / kLanes. Rows that pad the last group are zero. Quantized ones:
 /// cpu/kernels/packing.hpp.
@@ -92,10 +97,16 @@ struct AttentionArgs {
   std::int64_t begin[kAttentionRows];
   std::int64_t end[kAttentionRows];
   const std::uint32_t* blocks;  // block table of the sequence
-  const float* k;               // block b: k + b * k_block_stride: (head_dim, kLanes positions)
-  const float* v;               // block b: v + b * v_block_stride: (ceil(head_dim / kLanes), kLanes positions, kLanes)
-  std::int64_t k_block_stride;  // floats
-  std::int64_t v_block_stride;  // floats
+  // Block b: k + b * k_block_stride: elements (head_dim, kLanes positions), then, where they are quantized, f16 scales
+  // (ceil(head_dim / kKvPart), kLanes positions).
+  const unsigned char* k;
+  // Block b: v + b * v_block_stride: elements (ceil(head_dim / kLanes), kLanes positions, kLanes), then, where they are
+  // quantized, f16 scales (ceil(head_dim / kKvPart), kLanes positions).
+  const unsigned char* v;
+  KvType k_type;
+  KvType v_type;
+  std::int64_t k_block_stride;  // bytes
+  std::int64_t v_block_stride;  // bytes
   std::int64_t head_dim;
   float scale;                 // scores are (q . k) * scale
   float* scores;               // (n_rows, scores_stride) scratch

@@ -37,12 +37,23 @@ inline V16 load(const Bf16* p) {
   const auto* halves = reinterpret_cast<const __m128i*>(p);
   return {widen_eight(_mm_loadu_si128(halves)), widen_eight(_mm_loadu_si128(halves + 1))};
 }
+inline __m256 widen_codes(const std::int8_t* p) {
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+}
+inline V16 load(const std::int8_t* p) {
+  return {widen_codes(p), widen_codes(p + 8)};
+}
 inline V16 load_first(const float* p, int n) {
   return {_mm256_maskload_ps(p, first_lanes(n, 0)), _mm256_maskload_ps(p + 8, first_lanes(n, 8))};
 }
 inline void store(float* p, V16 a) {
   _mm256_storeu_ps(p, a.lo);
   _mm256_storeu_ps(p + 8, a.hi);
+}
+inline void store(F16* p, V16 a) {
+  auto* halves = reinterpret_cast<__m128i*>(p);
+  _mm_storeu_si128(halves, _mm256_cvtps_ph(a.lo, _MM_FROUND_TO_NEAREST_INT));
+  _mm_storeu_si128(halves + 1, _mm256_cvtps_ph(a.hi, _MM_FROUND_TO_NEAREST_INT));
 }
 inline void store_first(float* p, V16 a, int n) {
   _mm256_maskstore_ps(p, first_lanes(n, 0), a.lo);
@@ -56,6 +67,10 @@ inline float widen_one(F16 x) {
 }
 inline float widen_one(Bf16 x) {
   return _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(static_cast<int>(static_cast<std::uint32_t>(x.bits) << 16))));
+}
+inline F16 narrow_one(float x) {
+  const __m128i half = _mm_cvtps_ph(_mm_set_ss(x), _MM_FROUND_TO_NEAREST_INT);
+  return {static_cast<std::uint16_t>(_mm_extract_epi16(half, 0))};
 }
 inline V16 splat(float x) {
   return {_mm256_set1_ps(x), _mm256_set1_ps(x)};

@@ -31,11 +31,17 @@ inline V16 load(const Bf16* p) {
   const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
   return {_mm512_castsi512_ps(_mm512_slli_epi32(wide, 16))};
 }
+inline V16 load(const std::int8_t* p) {
+  return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
+}
 inline V16 load_first(const float* p, int n) {
   return {_mm512_maskz_loadu_ps(first_lanes(n), p)};
 }
 inline void store(float* p, V16 a) {
   _mm512_storeu_ps(p, a.v);
+}
+inline void store(F16* p, V16 a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT));
 }
 inline void store_first(float* p, V16 a, int n) {
   _mm512_mask_storeu_ps(p, first_lanes(n), a.v);
@@ -48,6 +54,10 @@ inline float widen_one(F16 x) {
 }
 inline float widen_one(Bf16 x) {
   return _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(static_cast<int>(static_cast<std::uint32_t>(x.bits) << 16))));
+}
+inline F16 narrow_one(float x) {
+  const __m128i half = _mm_cvtps_ph(_mm_set_ss(x), _MM_FROUND_TO_NEAREST_INT);
+  return {static_cast<std::uint16_t>(_mm_extract_epi16(half, 0))};
 }
 inline V16 splat(float x) {
   return {_mm512_set1_ps(x)};

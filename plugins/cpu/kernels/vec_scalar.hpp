@@ -54,6 +54,25 @@ inline float widen_one(F16 x) {
   return float_of(sign | ((magnitude << 13) + 0x38000000u));
 }
 
+inline float widen_one(std::int8_t x) {
+  return static_cast<float>(x);
+}
+/// To nearest, ties to even; too large becomes infinite, a number that is none stays none and turns quiet.
+inline F16 narrow_one(float x) {
+  const std::uint32_t bits = bits_of(x);
+  const std::uint32_t sign = bits >> 16 & 0x8000u;
+  const std::uint32_t magnitude = bits & 0x7fffffffu;
+  std::uint32_t half = 0x7c00u;
+  if (magnitude > 0x7f800000u) {
+    half |= 0x0200u | (magnitude >> 13 & 0x3ffu);
+  } else if (magnitude < 0x38800000u) {  // below 2^-14: 0.5 has the spacing of f16's subnormals
+    half = bits_of(float_of(magnitude) + 0.5f) - 0x3f000000u;
+  } else if (magnitude < 0x477ff000u) {  // below 65520
+    half = (magnitude - 0x38000000u + 0xfffu + (magnitude >> 13 & 1u)) >> 13;
+  }
+  return {static_cast<std::uint16_t>(sign | half)};
+}
+
 template <class T>
 inline V16 load(const T* p) {
   return each_lane([&](int i) { return widen_one(p[i]); });
@@ -66,6 +85,10 @@ inline void store(float* p, V16 a) {
 }
 inline void store_first(float* p, V16 a, int n) {
   std::memcpy(p, a.lane, sizeof(float) * static_cast<std::size_t>(n));
+}
+inline void store(F16* p, V16 a) {
+  for (int i = 0; i < kLanes; ++i)
+    p[i] = narrow_one(a.lane[i]);
 }
 inline V16 splat(float x) {
   return each_lane([&](int) { return x; });

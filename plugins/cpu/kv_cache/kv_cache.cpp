@@ -12,25 +12,28 @@ std::int64_t blocks_of(std::int64_t n_rows) {
   return (n_rows + kKvBlock - 1) / kKvBlock;
 }
 
-std::uint64_t floats_for(const KvShape& shape, std::int64_t max_tokens) {
-  const char* what = "KV cache";
-  const auto per_head = static_cast<std::uint64_t>(kKvBlock * (shape.head_dim + round_up(shape.head_dim, kKvBlock)));
-  const auto heads = static_cast<std::uint64_t>(shape.n_heads * shape.n_layers);
-  return checked_product(checked_product(per_head, heads, what), static_cast<std::uint64_t>(blocks_of(max_tokens)),
-                         what);
+KvLayout keys_of(const KvShape& shape) {
+  return {shape.k_type, KvLayout::Order::kKeys, shape.head_dim};
+}
+KvLayout values_of(const KvShape& shape) {
+  return {shape.v_type, KvLayout::Order::kValues, shape.head_dim};
 }
 
 }  // namespace
 
-KvCache::KvCache(const KvShape& shape, std::int64_t max_tokens, std::int32_t max_seqs, std::uint64_t fingerprint)
+KvCache::KvCache(const KvShape& shape, std::int64_t max_tokens, std::int32_t max_seqs, std::uint64_t fingerprint,
+                 const KernelTable& kernels)
     : shape_(shape),
       fingerprint_(fingerprint),
       n_blocks_(blocks_of(max_tokens)),
-      k_head_(shape.head_dim * kKvBlock),
-      v_head_(round_up(shape.head_dim, kKvBlock) * kKvBlock),
+      kernels_(kernels),
+      k_layout_(keys_of(shape)),
+      v_layout_(values_of(shape)),
+      k_head_(k_layout_.head_bytes()),
+      v_head_(v_layout_.head_bytes()),
       k_block_(k_head_ * shape.n_heads),
       v_block_(v_head_ * shape.n_heads),
-      memory_(floats_for(shape, max_tokens), "KV cache"),
+      memory_(bytes_for(shape, max_tokens), "KV cache"),
       references_(static_cast<std::size_t>(n_blocks_), 0),
       sequences_(static_cast<std::size_t>(max_seqs)) {
   free_.reserve(static_cast<std::size_t>(n_blocks_));
@@ -45,7 +48,11 @@ KvCache::KvCache(const KvShape& shape, std::int64_t max_tokens, std::int32_t max
 }
 
 std::uint64_t KvCache::bytes_for(const KvShape& shape, std::int64_t max_tokens) {
-  return FloatBuffer::bytes_for(floats_for(shape, max_tokens), "KV cache");
+  const char* what = "KV cache";
+  const auto per_head = static_cast<std::uint64_t>(keys_of(shape).head_bytes() + values_of(shape).head_bytes());
+  const auto heads = static_cast<std::uint64_t>(shape.n_heads * shape.n_layers);
+  return checked_product(checked_product(per_head, heads, what), static_cast<std::uint64_t>(blocks_of(max_tokens)),
+                         what);
 }
 
 void KvCache::check_seq(std::int32_t seq) const {
@@ -77,12 +84,12 @@ std::int32_t KvCache::last_position(std::int32_t seq) const {
   return at(seq).positions.empty() ? -1 : at(seq).positions.back();
 }
 
-float* KvCache::k_at(std::int64_t layer, std::uint32_t block) const {
-  return memory_.get() + (layer * n_blocks_ + block) * k_block_;
+unsigned char* KvCache::k_at(std::int64_t layer, std::uint32_t block) const {
+  return memory_.as<unsigned char>() + (layer * n_blocks_ + block) * k_block_;
 }
 
-float* KvCache::v_at(std::int64_t layer, std::uint32_t block) const {
-  return memory_.get() + shape_.n_layers * n_blocks_ * k_block_ + (layer * n_blocks_ + block) * v_block_;
+unsigned char* KvCache::v_at(std::int64_t layer, std::uint32_t block) const {
+  return memory_.as<unsigned char>() + shape_.n_layers * n_blocks_ * k_block_ + (layer * n_blocks_ + block) * v_block_;
 }
 
 KvHeadView KvCache::head(std::int64_t layer, std::int64_t head) const {
@@ -131,8 +138,8 @@ void KvCache::make_private(Sequence& s, std::size_t index) {
   if (references_[shared] == 1) return;
   const std::uint32_t own = take_block();
   for (std::int64_t layer = 0; layer < shape_.n_layers; ++layer) {
-    std::memcpy(k_at(layer, own), k_at(layer, shared), sizeof(float) * static_cast<std::size_t>(k_block_));
-    std::memcpy(v_at(layer, own), v_at(layer, shared), sizeof(float) * static_cast<std::size_t>(v_block_));
+    std::memcpy(k_at(layer, own), k_at(layer, shared), static_cast<std::size_t>(k_block_));
+    std::memcpy(v_at(layer, own), v_at(layer, shared), static_cast<std::size_t>(v_block_));
   }
   --references_[shared];
   s.blocks[index] = own;
@@ -215,13 +222,11 @@ void KvCache::write(std::int64_t layer, std::int32_t seq, std::int64_t row, std:
       const std::int64_t slot = (row + i) % kKvBlock;
       const float* k_row = k + i * stride + h * head_dim;
       const float* v_row = v + i * stride + h * head_dim;
-      float* k_block = k_at(layer, block) + h * k_head_;
-      float* v_block = v_at(layer, block) + h * v_head_;
-      for (std::int64_t d = 0; d < head_dim; ++d)
-        k_block[d * kKvBlock + slot] = k_row[d];
-      for (std::int64_t d = 0; d < head_dim; d += kKvBlock) {
-        const auto n = static_cast<std::size_t>(std::min(kKvBlock, head_dim - d));
-        std::memcpy(v_block + (d + slot) * kKvBlock, v_row + d, sizeof(float) * n);
+      unsigned char* k_head = k_at(layer, block) + h * k_head_;
+      unsigned char* v_head = v_at(layer, block) + h * v_head_;
+      for (std::int64_t d = 0; d < head_dim; d += kKvPart) {
+        k_layout_.store(kernels_, k_head, slot, d, k_row);
+        v_layout_.store(kernels_, v_head, slot, d, v_row);
       }
     }
   }

@@ -8,15 +8,15 @@
 #include <vector>
 
 #include "cpu/base/buffer.hpp"
+#include "cpu/kernels/kernel_table.hpp"
+#include "cpu/kv_cache/kv_layout.hpp"
 
 namespace llorch::cpu {
-
-/// Positions in a block: the lanes of a vector, so that the scores of a block are one vector.
-inline constexpr std::int64_t kKvBlock = 16;
 
 struct KvShape {
   std::int64_t n_layers = 0, n_heads = 0, head_dim = 0;
   std::int64_t max_positions = 0;  ///< positions are 0..max_positions-1
+  KvType k_type = KvType::kF32, v_type = KvType::kF32;
 };
 
 /// New rows of one sequence.
@@ -35,20 +35,22 @@ struct KeyRotation {
 
 /// The blocks of one head in one layer, for AttentionArgs.
 struct KvHeadView {
-  const float* k;               // block b: k + b * k_block_stride: (head_dim, kKvBlock)
-  const float* v;               // block b: v + b * v_block_stride: (ceil(head_dim / 16), kKvBlock, 16)
-  std::int64_t k_block_stride;  // floats
-  std::int64_t v_block_stride;  // floats
+  const unsigned char* k;       // block b: k + b * k_block_stride, laid out as KvLayout says
+  const unsigned char* v;       // block b: v + b * v_block_stride
+  std::int64_t k_block_stride;  // bytes
+  std::int64_t v_block_stride;  // bytes
 };
 
 class KvCache {
  public:
-  /// Capacity is max_tokens rounded up to whole blocks. `fingerprint` is the model's, kept in saved states.
-  /// OUT_OF_MEMORY names the bytes.
-  KvCache(const KvShape& shape, std::int64_t max_tokens, std::int32_t max_seqs, std::uint64_t fingerprint);
+  /// Capacity is max_tokens rounded up to whole blocks. `fingerprint` is the model's, kept in saved states. `kernels`
+  /// round to the types of the cache; every table to the same bits. OUT_OF_MEMORY names the bytes.
+  KvCache(const KvShape& shape, std::int64_t max_tokens, std::int32_t max_seqs, std::uint64_t fingerprint,
+          const KernelTable& kernels = scalar_kernels());
   static std::uint64_t bytes_for(const KvShape& shape, std::int64_t max_tokens);
   [[nodiscard]] std::uint64_t bytes() const { return memory_.bytes(); }
 
+  [[nodiscard]] const KvShape& shape() const { return shape_; }
   [[nodiscard]] std::int32_t max_seqs() const { return static_cast<std::int32_t>(sequences_.size()); }
   /// INVALID_ARGUMENT unless 0 <= seq < max_seqs. The getters below take checked ids.
   void check_seq(std::int32_t seq) const;
@@ -85,7 +87,8 @@ class KvCache {
     std::vector<Undo> undo_;
   };
 
-  /// Stores n_rows rows of heads [head_begin, head_end) from index `row` of a sequence on, in room that an Append made.
+  /// Stores n_rows rows of heads [head_begin, head_end) from index `row` of a sequence on, in room that an Append made,
+  /// each rounded to the types of the cache for itself.
   /// k, v: (n_rows, n_heads * head_dim), rows `stride` floats apart. [any-thread] for disjoint heads.
   void write(std::int64_t layer, std::int32_t seq, std::int64_t row, std::int64_t n_rows, const float* k,
              const float* v, std::int64_t stride, std::int64_t head_begin, std::int64_t head_end);
@@ -93,7 +96,8 @@ class KvCache {
   // The operations of the ABI, as llorch_plugin.h states them. Failures leave everything as it was.
   void remove(std::int32_t seq, std::int32_t p0, std::int32_t p1);
   void copy(std::int32_t src, std::int32_t dst, std::int32_t p0, std::int32_t p1);
-  /// `rotation`: by delta positions; null for models whose keys do not depend on the position.
+  /// `rotation`: by delta positions; null for models whose keys do not depend on the position. Turned keys are rounded
+  /// to the type of the cache again.
   void shift(std::int32_t seq, std::int32_t p0, std::int32_t p1, std::int32_t delta,
              const KeyRotation* rotation = nullptr);
   void save(std::int32_t seq, const llorch_writer& writer) const;
@@ -111,8 +115,8 @@ class KvCache {
 
   [[nodiscard]] Sequence& at(std::int32_t seq) { return sequences_[static_cast<std::size_t>(seq)]; }
   [[nodiscard]] const Sequence& at(std::int32_t seq) const { return sequences_[static_cast<std::size_t>(seq)]; }
-  [[nodiscard]] float* k_at(std::int64_t layer, std::uint32_t block) const;
-  [[nodiscard]] float* v_at(std::int64_t layer, std::uint32_t block) const;
+  [[nodiscard]] unsigned char* k_at(std::int64_t layer, std::uint32_t block) const;
+  [[nodiscard]] unsigned char* v_at(std::int64_t layer, std::uint32_t block) const;
 
   /// NO_KV_SPACE unless n_blocks are free once `released` more are given back.
   void require_free(std::int64_t n_blocks, std::int64_t released) const;
@@ -126,22 +130,25 @@ class KvCache {
 
   /// Rows of the positions [p0, p1), with the ABI's meaning of negative ends.
   static Range rows_in(const Sequence& s, std::int32_t p0, std::int32_t p1);
-  void rotate_row(const Sequence& s, std::int64_t row, const KeyRotation& rotation);
+  /// x: (head_dim) scratch.
+  void rotate_row(const Sequence& s, std::int64_t row, const KeyRotation& rotation, float* x);
   /// The same for all blocks of these rows, of which there is one at least. NO_KV_SPACE: nothing changed.
   void make_private(Sequence& s, const Range& rows);
   void copy_row(const Sequence& from, std::int64_t from_row, const Sequence& to, std::int64_t to_row);
-  /// All rows of one layer as (n_rows, n_heads * head_dim).
-  void read_rows(std::int64_t layer, const Sequence& s, float* k, float* v) const;
+  /// All rows of one layer as they are stored: (n_rows, n_heads, bytes of a row of a head).
+  void read_rows(std::int64_t layer, const Sequence& s, unsigned char* k, unsigned char* v) const;
+  void write_rows(std::int64_t layer, const Sequence& s, const unsigned char* k, const unsigned char* v);
 
   KvShape shape_;
   std::uint64_t fingerprint_;
   std::int64_t n_blocks_ = 0;
-  std::int64_t k_head_ = 0, v_head_ = 0;    // floats of one head in one block
-  std::int64_t k_block_ = 0, v_block_ = 0;  // floats of one layer in one block
-  // K: (n_layers, n_blocks, n_heads, head_dim, 16), then V: (n_layers, n_blocks, n_heads, ceil(head_dim / 16), 16, 16).
-  FloatBuffer memory_;
-  std::vector<std::uint32_t> references_;  // per block
-  std::vector<std::uint32_t> free_;        // a stack
+  const KernelTable& kernels_;
+  KvLayout k_layout_, v_layout_;
+  std::int64_t k_head_ = 0, v_head_ = 0;    // bytes of one head in one block
+  std::int64_t k_block_ = 0, v_block_ = 0;  // bytes of one layer in one block
+  Buffer memory_;                           // K: (n_layers, n_blocks, n_heads) of what KvLayout describes, then V
+  std::vector<std::uint32_t> references_;   // per block
+  std::vector<std::uint32_t> free_;         // a stack
   std::vector<Sequence> sequences_;
 };
 

@@ -18,15 +18,16 @@ void KvCache::copy_row(const Sequence& from, std::int64_t from_row, const Sequen
   const std::uint32_t to_block = to.blocks[static_cast<std::size_t>(to_row / kKvBlock)];
   const std::int64_t from_slot = from_row % kKvBlock;
   const std::int64_t to_slot = to_row % kKvBlock;
+  alignas(float) unsigned char part[KvLayout::kLargestPart];
   for (std::int64_t layer = 0; layer < shape_.n_layers; ++layer) {
-    const float* k_from = k_at(layer, from_block) + from_slot;
-    float* k_to = k_at(layer, to_block) + to_slot;
-    for (std::int64_t i = 0; i < k_block_; i += kKvBlock)
-      k_to[i] = k_from[i];
-    const float* v_from = v_at(layer, from_block) + from_slot * kKvBlock;
-    float* v_to = v_at(layer, to_block) + to_slot * kKvBlock;
-    for (std::int64_t i = 0; i < v_block_; i += kKvBlock * kKvBlock)
-      std::copy_n(v_from + i, kKvBlock, v_to + i);
+    for (std::int64_t h = 0; h < shape_.n_heads; ++h) {
+      for (std::int64_t d = 0; d < shape_.head_dim; d += kKvPart) {
+        k_layout_.get(k_at(layer, from_block) + h * k_head_, from_slot, d, part);
+        k_layout_.put(k_at(layer, to_block) + h * k_head_, to_slot, d, part);
+        v_layout_.get(v_at(layer, from_block) + h * v_head_, from_slot, d, part);
+        v_layout_.put(v_at(layer, to_block) + h * v_head_, to_slot, d, part);
+      }
+    }
   }
 }
 
@@ -41,19 +42,23 @@ void KvCache::make_private(Sequence& s, const Range& rows) {
     make_private(s, b);
 }
 
-void KvCache::rotate_row(const Sequence& s, std::int64_t row, const KeyRotation& rotation) {
+void KvCache::rotate_row(const Sequence& s, std::int64_t row, const KeyRotation& rotation, float* x) {
   const std::uint32_t block = s.blocks[static_cast<std::size_t>(row / kKvBlock)];
+  const std::int64_t slot = row % kKvBlock;
+  const std::int64_t rotated = 2 * rotation.n_pairs;
   for (std::int64_t layer = 0; layer < shape_.n_layers; ++layer) {
     for (std::int64_t h = 0; h < shape_.n_heads; ++h) {
-      float* k = k_at(layer, block) + h * k_head_ + row % kKvBlock;
+      unsigned char* k = k_at(layer, block) + h * k_head_;
+      for (std::int64_t d = 0; d < rotated; d += kKvPart)
+        k_layout_.fetch(kernels_, k, slot, d, x);
       for (std::int64_t i = 0; i < rotation.n_pairs; ++i) {
-        float& first = k[2 * i * kKvBlock];
-        float& second = k[(2 * i + 1) * kKvBlock];
-        const float x = first;
-        const float y = second;
-        first = x * rotation.cosines[i] - y * rotation.sines[i];
-        second = y * rotation.cosines[i] + x * rotation.sines[i];
+        const float first = x[2 * i];
+        const float second = x[2 * i + 1];
+        x[2 * i] = first * rotation.cosines[i] - second * rotation.sines[i];
+        x[2 * i + 1] = second * rotation.cosines[i] + first * rotation.sines[i];
       }
+      for (std::int64_t d = 0; d < rotated; d += kKvPart)
+        k_layout_.store(kernels_, k, slot, d, x);
     }
   }
 }
@@ -123,10 +128,11 @@ void KvCache::shift(std::int32_t seq, std::int32_t p0, std::int32_t p1, std::int
          "..", last);
   }
   const bool rotates = rotation != nullptr && delta != 0;
+  std::vector<float> x(static_cast<std::size_t>(rotates ? shape_.head_dim : 0));
   if (rotates) make_private(s, range);  // a copy of the sequence keeps its keys
   for (std::int64_t row = range.begin; row < range.end; ++row) {
     s.positions[static_cast<std::size_t>(row)] += delta;
-    if (rotates) rotate_row(s, row, *rotation);
+    if (rotates) rotate_row(s, row, *rotation, x.data());
   }
 }
 

@@ -1,4 +1,5 @@
-// A sequence as bytes: header, positions, then K and V of each layer row by row, then a check sum.
+// A sequence as bytes: header, positions, then K and V of each layer row by row as they are stored, then a check sum.
+#include <string>
 #include <vector>
 
 #include "cpu/base/failure.hpp"
@@ -41,7 +42,14 @@ void expect(const char* what, T expected, T found) {
   if (expected != found) fail(LLORCH_BAD_STATE, "KV state: ", what, ": expected ", expected, ", found ", found);
 }
 
-Header header_for(const KvShape& shape, std::uint64_t fingerprint, std::uint64_t n_rows) {
+std::string type_text(std::uint32_t dtype) {
+  for (const KvType type : {KvType::kF32, KvType::kF16, KvType::kQ8_0}) {
+    if (dtype_of(type) == dtype) return kv_type_name(type);
+  }
+  return "type " + std::to_string(dtype);
+}
+
+Header header_for(const KvShape& shape, std::uint64_t fingerprint, std::uint64_t n_rows, std::int64_t row_bytes) {
   Header header;
   header.header_bytes = sizeof header;
   header.fingerprint = fingerprint;
@@ -49,25 +57,37 @@ Header header_for(const KvShape& shape, std::uint64_t fingerprint, std::uint64_t
   header.n_heads = static_cast<std::uint32_t>(shape.n_heads);
   header.head_dim = static_cast<std::uint32_t>(shape.head_dim);
   header.n_rows = static_cast<std::uint32_t>(n_rows);
-  const auto width = static_cast<std::uint64_t>(shape.n_heads * shape.head_dim);
-  header.body_bytes = n_rows * (sizeof(std::int32_t) + 2 * header.n_layers * width * sizeof(float));
+  header.dtype_k = dtype_of(shape.k_type);
+  header.dtype_v = dtype_of(shape.v_type);
+  const auto layer_bytes = static_cast<std::uint64_t>(shape.n_heads * row_bytes);
+  header.body_bytes = n_rows * (sizeof(std::int32_t) + header.n_layers * layer_bytes);
   return header;
 }
 
 }  // namespace
 
-void KvCache::read_rows(std::int64_t layer, const Sequence& s, float* k, float* v) const {
-  const std::int64_t head_dim = shape_.head_dim;
+void KvCache::read_rows(std::int64_t layer, const Sequence& s, unsigned char* k, unsigned char* v) const {
   for (std::size_t i = 0; i < s.positions.size(); ++i) {
     const std::uint32_t block = s.blocks[i / kKvBlock];
     const auto slot = static_cast<std::int64_t>(i % kKvBlock);
     for (std::int64_t h = 0; h < shape_.n_heads; ++h) {
-      const float* k_block = k_at(layer, block) + h * k_head_ + slot;
-      const float* v_block = v_at(layer, block) + h * v_head_ + slot * kKvBlock;
-      for (std::int64_t d = 0; d < head_dim; ++d) {
-        *k++ = k_block[d * kKvBlock];
-        *v++ = v_block[d / kKvBlock * kKvBlock * kKvBlock + d % kKvBlock];
-      }
+      k_layout_.get_row(k_at(layer, block) + h * k_head_, slot, k);
+      v_layout_.get_row(v_at(layer, block) + h * v_head_, slot, v);
+      k += k_layout_.row_bytes();
+      v += v_layout_.row_bytes();
+    }
+  }
+}
+
+void KvCache::write_rows(std::int64_t layer, const Sequence& s, const unsigned char* k, const unsigned char* v) {
+  for (std::size_t i = 0; i < s.positions.size(); ++i) {
+    const std::uint32_t block = s.blocks[i / kKvBlock];
+    const auto slot = static_cast<std::int64_t>(i % kKvBlock);
+    for (std::int64_t h = 0; h < shape_.n_heads; ++h) {
+      k_layout_.put_row(k_at(layer, block) + h * k_head_, slot, k);
+      v_layout_.put_row(v_at(layer, block) + h * v_head_, slot, v);
+      k += k_layout_.row_bytes();
+      v += v_layout_.row_bytes();
     }
   }
 }
@@ -75,17 +95,17 @@ void KvCache::read_rows(std::int64_t layer, const Sequence& s, float* k, float* 
 void KvCache::save(std::int32_t seq, const llorch_writer& writer) const {
   check_seq(seq);
   const Sequence& s = at(seq);
-  const Header header = header_for(shape_, fingerprint_, s.positions.size());
-  const std::size_t layer_floats = s.positions.size() * static_cast<std::size_t>(shape_.n_heads * shape_.head_dim);
-  std::vector<float> k(layer_floats);
-  std::vector<float> v(layer_floats);
+  const Header header =
+      header_for(shape_, fingerprint_, s.positions.size(), k_layout_.row_bytes() + v_layout_.row_bytes());
+  std::vector<unsigned char> k(s.positions.size() * static_cast<std::size_t>(shape_.n_heads * k_layout_.row_bytes()));
+  std::vector<unsigned char> v(s.positions.size() * static_cast<std::size_t>(shape_.n_heads * v_layout_.row_bytes()));
   Sink sink(writer);
   sink.put(&header, sizeof header);
   sink.put(s.positions.data(), sizeof(std::int32_t) * s.positions.size());
   for (std::int64_t layer = 0; layer < shape_.n_layers; ++layer) {
     read_rows(layer, s, k.data(), v.data());
-    sink.put(k.data(), sizeof(float) * layer_floats);
-    sink.put(v.data(), sizeof(float) * layer_floats);
+    sink.put(k.data(), k.size());
+    sink.put(v.data(), v.size());
   }
   sink.finish();
 }
@@ -94,13 +114,13 @@ void KvCache::load(std::int32_t seq, const llorch_reader& reader) {
   check_seq(seq);
   Header found;
   abi::read_all(reader, &found, sizeof found);
-  const Header expected = header_for(shape_, fingerprint_, found.n_rows);
+  const Header expected = header_for(shape_, fingerprint_, found.n_rows, k_layout_.row_bytes() + v_layout_.row_bytes());
   expect("magic number", expected.magic, found.magic);
   expect("version", expected.version, found.version);
   expect("bytes of the header", expected.header_bytes, found.header_bytes);
   expect("fingerprint of the model", expected.fingerprint, found.fingerprint);
-  expect("type of the keys", expected.dtype_k, found.dtype_k);
-  expect("type of the values", expected.dtype_v, found.dtype_v);
+  expect("type of the keys", type_text(expected.dtype_k), type_text(found.dtype_k));
+  expect("type of the values", type_text(expected.dtype_v), type_text(found.dtype_v));
   expect("layers", expected.n_layers, found.n_layers);
   expect("heads", expected.n_heads, found.n_heads);
   expect("head dimension", expected.head_dim, found.head_dim);
@@ -117,16 +137,20 @@ void KvCache::load(std::int32_t seq, const llorch_reader& reader) {
 
   std::vector<std::int32_t> positions(found.n_rows);
   abi::read_all(reader, positions.data(), sizeof(std::int32_t) * positions.size());
-  const std::int64_t width = shape_.n_heads * shape_.head_dim;
-  const std::int64_t layer_floats = n_rows * width;
-  const FloatBuffer rows(static_cast<std::uint64_t>(2 * shape_.n_layers * layer_floats), "KV state to load");
+  const std::int64_t k_bytes = n_rows * shape_.n_heads * k_layout_.row_bytes();
+  const std::int64_t layer_bytes = k_bytes + n_rows * shape_.n_heads * v_layout_.row_bytes();
+  const Buffer rows(static_cast<std::uint64_t>(shape_.n_layers * layer_bytes), "KV state to load");
   std::uint64_t hash = hash_bytes(kHashStart, &found, sizeof found);
   hash = hash_bytes(hash, positions.data(), sizeof(std::int32_t) * positions.size());
-  for (std::int64_t piece = 0; piece < 2 * shape_.n_layers; ++piece) {
-    float* to = rows.get() + piece * layer_floats;
-    const std::uint64_t bytes = sizeof(float) * static_cast<std::uint64_t>(layer_floats);
-    abi::read_all(reader, to, bytes);
-    hash = hash_bytes(hash, to, bytes);
+  for (std::int64_t layer = 0; layer < shape_.n_layers; ++layer) {
+    unsigned char* to = rows.as<unsigned char>() + layer * layer_bytes;
+    const std::uint64_t pieces[] = {static_cast<std::uint64_t>(k_bytes),
+                                    static_cast<std::uint64_t>(layer_bytes - k_bytes)};
+    for (const std::uint64_t bytes : pieces) {  // in the pieces of save(), because the hash is one of pieces
+      abi::read_all(reader, to, bytes);
+      hash = hash_bytes(hash, to, bytes);
+      to += bytes;
+    }
   }
   std::uint64_t check_sum = 0;
   abi::read_all(reader, &check_sum, sizeof check_sum);
@@ -145,8 +169,8 @@ void KvCache::load(std::int32_t seq, const llorch_reader& reader) {
   for (std::int64_t b = 0; b < n_blocks; ++b)
     s.blocks.push_back(take_block());
   for (std::int64_t layer = 0; layer < shape_.n_layers; ++layer) {
-    const float* k = rows.get() + 2 * layer * layer_floats;
-    write(layer, seq, 0, n_rows, k, k + layer_floats, width, 0, shape_.n_heads);
+    const unsigned char* k = rows.as<unsigned char>() + layer * layer_bytes;
+    write_rows(layer, s, k, k + k_bytes);
   }
 }
 

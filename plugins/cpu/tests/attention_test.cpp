@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "kernel_support.hpp"
+#include "kv_support.hpp"
 
 namespace llorch::cpu::testing {
 namespace {
@@ -36,33 +37,49 @@ std::vector<Case> cases() {
   return all;
 }
 
+/// Each type on either side; the sides do not know of each other.
+struct Types {
+  KvType k = KvType::kF32, v = KvType::kF32;
+};
+constexpr Types kTypes[] = {{KvType::kF32, KvType::kF32}, {KvType::kF16, KvType::kQ8_0}, {KvType::kQ8_0, KvType::kF16}};
+
 /// Keys and values of one head in shuffled blocks whose unused places hold garbage that must not matter.
 struct Problem {
-  explicit Problem(const Case& c)
+  explicit Problem(const Case& c, const Types& types = {})
       : n_kv(c.end(c.n_rows - 1)),
         n_blocks((n_kv + kLanes - 1) / kLanes),
-        groups((c.head_dim + kLanes - 1) / kLanes),
         q(random_floats(static_cast<std::size_t>(c.n_rows * c.head_dim), 1)),
-        k(random_floats(static_cast<std::size_t>(n_kv * c.head_dim), 2)),
-        v(random_floats(static_cast<std::size_t>(n_kv * c.head_dim), 3)),
-        k_blocks(static_cast<std::size_t>(n_blocks * c.head_dim * kLanes), std::numeric_limits<float>::quiet_NaN()),
-        v_blocks(static_cast<std::size_t>(n_blocks * groups * kLanes * kLanes),
-                 std::numeric_limits<float>::quiet_NaN()),
+        k_blocks(types.k, false, c.head_dim, n_blocks),
+        v_blocks(types.v, true, c.head_dim, n_blocks),
         table(static_cast<std::size_t>(n_blocks)) {
     std::iota(table.rbegin(), table.rend(), 0u);
-    for (std::int64_t p = 0; p < n_kv; ++p) {
-      const std::int64_t block = table[static_cast<std::size_t>(p / kLanes)];
-      const std::int64_t slot = p % kLanes;
-      for (std::int64_t d = 0; d < c.head_dim; ++d) {
-        const auto from = static_cast<std::size_t>(p * c.head_dim + d);
-        k_blocks[static_cast<std::size_t>((block * c.head_dim + d) * kLanes + slot)] = k[from];
-        const std::int64_t v_at = ((block * groups + d / kLanes) * kLanes + slot) * kLanes + d % kLanes;
-        v_blocks[static_cast<std::size_t>(v_at)] = v[from];
+    const auto fill = [&](StoredBlocks& blocks, std::vector<float>& exact, unsigned seed) {
+      const auto random = random_floats(static_cast<std::size_t>(n_kv * c.head_dim), seed);
+      for (std::int64_t p = 0; p < n_kv; ++p) {
+        const auto first = random.begin() + p * c.head_dim;
+        const auto row = blocks.set_row(table[static_cast<std::size_t>(p / kLanes)], p % kLanes,
+                                        std::vector<float>(first, first + c.head_dim));
+        exact.insert(exact.end(), row.begin(), row.end());
       }
-    }
+    };
+    fill(k_blocks, k, 2);
+    fill(v_blocks, v, 3);
   }
-  std::int64_t n_kv, n_blocks, groups;
-  std::vector<float> q, k, v, k_blocks, v_blocks;
+  /// The same values in an f32 cache.
+  [[nodiscard]] Problem widened(const Case& c) const {
+    Problem wide(c);
+    for (std::int64_t p = 0; p < n_kv; ++p) {
+      const auto row = [&](const std::vector<float>& all) {
+        return std::vector<float>(all.begin() + p * c.head_dim, all.begin() + (p + 1) * c.head_dim);
+      };
+      wide.k_blocks.set_row(table[static_cast<std::size_t>(p / kLanes)], p % kLanes, row(k));
+      wide.v_blocks.set_row(table[static_cast<std::size_t>(p / kLanes)], p % kLanes, row(v));
+    }
+    return wide;
+  }
+  std::int64_t n_kv, n_blocks;
+  std::vector<float> q, k, v;  // k, v: (n_kv, head_dim), as they are stored
+  StoredBlocks k_blocks, v_blocks;
   std::vector<std::uint32_t> table;
 };
 
@@ -81,10 +98,12 @@ Answer attend(const KernelTable& table, const Case& c, const Problem& p) {
                         .begin = {},
                         .end = {},
                         .blocks = p.table.data(),
-                        .k = p.k_blocks.data(),
-                        .v = p.v_blocks.data(),
-                        .k_block_stride = c.head_dim * kLanes,
-                        .v_block_stride = p.groups * kLanes * kLanes,
+                        .k = p.k_blocks.bytes.data(),
+                        .v = p.v_blocks.bytes.data(),
+                        .k_type = p.k_blocks.type,
+                        .v_type = p.v_blocks.type,
+                        .k_block_stride = p.k_blocks.block_bytes,
+                        .v_block_stride = p.v_blocks.block_bytes,
                         .head_dim = c.head_dim,
                         .scale = 1.0f / std::sqrt(static_cast<float>(c.head_dim)),
                         .scores = scratch.data(),
@@ -102,10 +121,11 @@ Answer attend(const KernelTable& table, const Case& c, const Problem& p) {
   return answer;
 }
 
-std::string describe(const Case& c, const char* table) {
+std::string describe(const Case& c, const char* table, const Types& types = {}) {
   std::ostringstream out;
   out << table << ", head_dim " << c.head_dim << ", " << c.n_rows << " rows, " << c.n_visible << " visible, window "
-      << c.window << (c.same_row ? ", heads" : ", tokens");
+      << c.window << (c.same_row ? ", heads" : ", tokens") << ", types " << static_cast<int>(types.k) << " and "
+      << static_cast<int>(types.v);
   return out.str();
 }
 
@@ -114,34 +134,53 @@ std::string describe(const Case& c, const char* table) {
 BOOST_AUTO_TEST_SUITE(attention_kernels)
 
 BOOST_AUTO_TEST_CASE(every_table_gives_the_bits_of_the_scalar_one) {
-  for (const Case& c : cases()) {
-    const Problem problem(c);
-    const Answer expected = attend(scalar_kernels(), c, problem);
-    for (const KernelTable* table : vector_kernels()) {
-      const Answer found = attend(*table, c, problem);
-      BOOST_TEST(same_bits(expected.out.data(), found.out.data(), found.out.size(), describe(c, table->name)));
-      BOOST_TEST(same_bits(expected.scores.data(), found.scores.data(), found.scores.size(), describe(c, table->name)));
+  for (const Types& types : kTypes) {
+    for (const Case& c : cases()) {
+      const Problem problem(c, types);
+      const Answer expected = attend(scalar_kernels(), c, problem);
+      for (const KernelTable* table : vector_kernels()) {
+        const Answer found = attend(*table, c, problem);
+        const std::string where = describe(c, table->name, types);
+        BOOST_TEST(same_bits(expected.out.data(), found.out.data(), found.out.size(), where));
+        BOOST_TEST(same_bits(expected.scores.data(), found.scores.data(), found.scores.size(), where));
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_narrow_cache_gives_the_bits_of_an_f32_cache_that_holds_its_values) {
+  for (const Types& types : kTypes) {
+    for (const Case& c : cases()) {
+      const Problem problem(c, types);
+      const Answer expected = attend(scalar_kernels(), c, problem.widened(c));
+      const Answer found = attend(scalar_kernels(), c, problem);
+      const std::string where = describe(c, "scalar", types);
+      BOOST_TEST(same_bits(expected.out.data(), found.out.data(), found.out.size(), where));
+      BOOST_TEST(same_bits(expected.scores.data(), found.scores.data(), found.scores.size(), where));
     }
   }
 }
 
 BOOST_AUTO_TEST_CASE(a_tile_of_rows_gives_the_bits_of_its_rows_alone) {
   const Case wholes[] = {{20, 6, 43}, {20, 6, 43, 30}, {20, 6, 43, 4}, {20, 6, 43, 30, true}};
-  for (const KernelTable* table : available_kernels())
-    for (const Case& whole : wholes) {
-      const Problem problem(whole);
+  for (const KernelTable* table : available_kernels()) {
+    for (std::size_t i = 0; i < std::size(wholes) * std::size(kTypes); ++i) {
+      const Case& whole = wholes[i % std::size(wholes)];
+      const Types& types = kTypes[i / std::size(wholes)];
+      const Problem problem(whole, types);
       const Answer expected = attend(*table, whole, problem);
       for (std::int64_t r = 0; r < whole.n_rows; ++r) {
         const Case single = {20, 1, whole.end(r), whole.window};
-        Problem alone(single);
+        Problem alone(single, types);
         alone.k_blocks = problem.k_blocks;
         alone.v_blocks = problem.v_blocks;
         alone.table = problem.table;
         std::copy_n(problem.q.begin() + r * 20, 20, alone.q.begin());
         const Answer found = attend(*table, single, alone);
-        BOOST_TEST(same_bits(expected.out.data() + r * 20, found.out.data(), 20, describe(single, table->name)));
+        BOOST_TEST(same_bits(expected.out.data() + r * 20, found.out.data(), 20, describe(single, table->name, types)));
       }
     }
+  }
 }
 
 BOOST_AUTO_TEST_CASE(attention_matches_its_definition_in_double) {
