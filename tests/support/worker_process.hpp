@@ -138,11 +138,15 @@ inline std::string tiny_model() {
   return LLORCH_SOURCE_DIR "/models/tiny-gpt2";
 }
 
-/// A worker on models/tiny-gpt2 and a free port, ready to serve.
+/// A worker on a free port, ready to serve.
 class WorkerProcess {
  public:
+  /// On models/tiny-gpt2.
   explicit WorkerProcess(const std::vector<std::string>& flags = {}, const std::vector<std::string>& environment = {})
-      : process(command(flags), environment) {
+      : WorkerProcess(tiny_model(), "gpt2_cpu", flags, environment) {}
+  WorkerProcess(const std::string& model, const std::string& plugin, const std::vector<std::string>& flags,
+                const std::vector<std::string>& environment = {})
+      : process(command(model, plugin, flags), environment) {
     const std::string announcement = "listening on http://127.0.0.1:";
     if (!process.wait_for_output("\n")) {
       process.wait(std::chrono::seconds(1));
@@ -187,9 +191,9 @@ class WorkerProcess {
   std::uint16_t port = 0;
 
  private:
-  static std::vector<std::string> command(const std::vector<std::string>& flags) {
-    std::vector<std::string> arguments = {host_binary(), "serve",    "--model", tiny_model(),
-                                          "--plugin",    "gpt2_cpu", "--port",  "0"};
+  static std::vector<std::string> command(const std::string& model, const std::string& plugin,
+                                          const std::vector<std::string>& flags) {
+    std::vector<std::string> arguments = {host_binary(), "serve", "--model", model, "--plugin", plugin, "--port", "0"};
     arguments.insert(arguments.end(), flags.begin(), flags.end());
     return arguments;
   }
