@@ -57,6 +57,14 @@ Error LogprobWriter::failure(const std::string& what) const {
 
 Result<std::unique_ptr<LogprobWriter>> LogprobWriter::create(const std::filesystem::path& path, const Windows& windows,
                                                              std::uint32_t vocab_size) {
+  std::error_code ignored;
+  const auto there = std::filesystem::status(path, ignored);
+  // The new file takes the place of what is there: devices and directories are not for that.
+  if (std::filesystem::exists(there) && !std::filesystem::is_regular_file(there)) {
+    return make_error(
+        ErrorCode::kIo,
+        fmt::format("{}: cannot write: expected a regular file or none, found something else", path.native()));
+  }
   std::unique_ptr<LogprobWriter> writer(new LogprobWriter(path));
   writer->out_.open(writer->partial_, std::ios::binary | std::ios::trunc);
   if (!writer->out_) {

@@ -31,7 +31,7 @@ Outcome run_python(std::vector<std::string> arguments) {
 
 /// True where the package is; otherwise the case is skipped by name.
 bool package_is_there() {
-  static const bool there = run_python({"-c", "import openai"}).code == 0;
+  static bool there = run_python({"-c", "import openai"}).code == 0;
   if (!there) {
     skip_this_case("the Python package openai is not installed for " + variable("LLORCH_PYTHON", "python3") +
                    " (LLORCH_PYTHON names another Python)");
@@ -46,7 +46,7 @@ Outcome drive(const WorkerProcess& worker, const std::string& key) {
 
 /// What the client saw of the shared worker; made by the first case that asks.
 const json::value& seen() {
-  static const json::value value = [] {
+  static json::value value = [] {
     const Outcome outcome = drive(shared_worker(), "any");
     BOOST_TEST_REQUIRE(outcome.code == 0, outcome.errors);
     return json_of(outcome.output.substr(0, outcome.output.find('\n')));

@@ -1,6 +1,8 @@
 // `perplexity`: its figures are those of transformers and numpy (tests/fixtures/perplexity/expected.json).
 #include "tools/perplexity.hpp"
 
+#include <sys/stat.h>
+
 #include <boost/json.hpp>
 #include <boost/test/unit_test.hpp>
 #include <cmath>
@@ -185,6 +187,14 @@ BOOST_AUTO_TEST_CASE(a_file_that_cannot_be_written_is_an_error_and_leaves_nothin
   PerplexityOptions options = options_of("models/tiny-gpt2", 64);
   options.save = directory.path() / "missing" / "run.lp";
   check_mentions(error_of(options), "run.lp: cannot write: No such file or directory");
+  options.save = directory.path();
+  check_mentions(error_of(options), directory.path().string() + ": cannot write: expected a regular file or none");
+  const fs::path fifo = directory.path() / "fifo";
+  BOOST_TEST_REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+  options.save = fifo;
+  check_mentions(error_of(options), "fifo: cannot write: expected a regular file or none");
+  BOOST_TEST(fs::is_fifo(fifo));
+  fs::remove(fifo);
   // A run that fails after it began to write: the file to compare with breaks off in its probabilities.
   std::string broken = bytes_of(kFixtures / "noisy.lp");
   broken.replace(broken.size() - 4, 4, "\xFF\xFF\xFF\x7F", 4);  // NaN
