@@ -18,6 +18,7 @@
 #include "app/ready_callback.hpp"
 #include "chat/choose_template.hpp"
 #include "tools/command.hpp"
+#include "tools/kv_type.hpp"
 
 namespace llorch::app {
 namespace {
@@ -150,8 +151,9 @@ void WorkerProcess::loaded(Result<api::Backend> backend) {
   }
   worker_.set_ready(std::move(backend.value()));
   const std::string uri = public_uri(config_.host, server_->port());
-  spdlog::info("ready: {} with {}, context {}, at {}", worker_.identity().model_name, worker_.backend()->plugin,
-               worker_.backend()->engine->context_length(), uri);
+  spdlog::info("ready: {} with {}, context {}, KV cache {}, at {}", worker_.identity().model_name,
+               worker_.backend()->plugin, worker_.backend()->engine->context_length(),
+               tools::to_string(tools::kv_type_names(config_)), uri);
   if (!config_.callback_url.empty()) {
     announcing_ = true;
     boost::asio::co_spawn(io_, announce_ready(worker_, config_.callback_url, uri),

@@ -154,6 +154,8 @@ Result<LadderResult> check_known(const Subject& subject, const model_file::Model
   params.max_tokens = std::min<std::uint32_t>(subject.model->info().max_positions, 256);
   params.max_batch_tokens = params.max_tokens;
   params.n_threads = subject.n_threads;
+  params.kv_dtype_k = subject.kv_dtype_k;
+  params.kv_dtype_v = subject.kv_dtype_v;
   const auto context = subject.model->create_context(params);
   if (!context) return context.error();
   Rung rung{"12", "end to end", {}};

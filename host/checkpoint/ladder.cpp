@@ -269,6 +269,8 @@ Result<LadderResult> climb(const Subject& subject, const Reference& reference, c
   state.params.max_batch_tokens = static_cast<std::uint32_t>(longest);
   state.params.max_output_rows = static_cast<std::uint32_t>(longest);
   state.params.n_threads = subject.n_threads;
+  state.params.kv_dtype_k = subject.kv_dtype_k;
+  state.params.kv_dtype_v = subject.kv_dtype_v;
   auto context = subject.model->create_context(state.params);
   if (!context) return context.error();
   state.context = std::move(*context);

@@ -47,6 +47,7 @@ struct Subject {
   plugin::Model* model = nullptr;
   const tokenizer::Tokenizer* tokenizer = nullptr;
   std::uint32_t n_threads = 1;
+  std::uint32_t kv_dtype_k = 0, kv_dtype_v = 0;  ///< LLORCH_DTYPE_*; the tolerances are for a cache of f32
 };
 
 struct LadderResult {

@@ -29,6 +29,9 @@ struct Config {
   std::uint32_t queue = 32;
   std::uint32_t batch = 512;  ///< tokens a prefill chunk
   std::uint32_t threads = 1;
+  std::string kv_type = "default";      ///< of keys and values in the KV cache; "default": the plugin's own choice
+  std::string kv_type_k = "same";       ///< of keys; "same": as kv_type
+  std::string kv_type_v = "same";       ///< of values
   std::uint32_t shutdown_timeout = 30;  ///< seconds
   std::uint64_t max_body_bytes = 4ULL * 1024 * 1024;
   std::uint32_t request_timeout = 30;  ///< seconds to receive header and body

@@ -112,6 +112,14 @@ std::vector<Row> make_rows() {
                           "Requests that may wait beyond those; more are answered 429."));
   table.push_back(integer("batch", "LLORCH_BATCH", &Config::batch, 1, 65'536, "Most tokens in one step of a prompt."));
   table.push_back(integer("threads", "LLORCH_THREADS", &Config::threads, 1, 1'024, "Compute threads of the plugin."));
+  table.push_back(choice("kv_type", "LLORCH_KV_TYPE", &Config::kv_type,
+                         "Type of the keys and values that the KV cache holds; default: what the plugin takes on its "
+                         "own (the CPU plugins: f32).",
+                         {"default", "f32", "f16", "q8_0"}));
+  table.push_back(choice("kv_type_k", "LLORCH_KV_TYPE_K", &Config::kv_type_k,
+                         "Type of the keys alone; same: as kv_type.", {"same", "f32", "f16", "q8_0"}));
+  table.push_back(choice("kv_type_v", "LLORCH_KV_TYPE_V", &Config::kv_type_v,
+                         "Type of the values alone; same: as kv_type.", {"same", "f32", "f16", "q8_0"}));
   table.push_back(integer("shutdown_timeout", "LLORCH_SHUTDOWN_TIMEOUT", &Config::shutdown_timeout, 0, kDay,
                           "Seconds that running requests get to finish after SIGTERM."));
   table.push_back(integer("max_body_bytes", "LLORCH_MAX_BODY_BYTES", &Config::max_body_bytes, 1'024, 1'073'741'824,

@@ -34,6 +34,8 @@ void require_same(Subject& subject, const Logits& found, const Logits& expected,
 
 Context::Context(Subject& subject, Model& model, llorch_context_params params) : subject_(subject), model_(model) {
   params.struct_size = sizeof params;
+  if (params.kv_dtype_k == 0) params.kv_dtype_k = subject.target().kv_dtype_k;
+  if (params.kv_dtype_v == 0) params.kv_dtype_v = subject.target().kv_dtype_v;
   max_seqs_ = std::max(params.max_seqs, 1U);
   const Answer answer = ask("context_create", [&](llorch_error* error) {
     return model_.api().context_create(model_.handle(), &params, &handle_, error);

@@ -55,7 +55,7 @@ std::vector<std::string> families_of(const std::string& architectures) {
 /// A small model of the first family that the kit knows and, if there is a choice, the plugin accepts.
 ChosenModel make_model(const Options& options) {
   ChosenModel out;
-  const Target bare{options.plugin, nullptr, {}, false};
+  const Target bare{options.plugin, nullptr, {}, false, 0, 0};
   const Outcome asked = run_in_child(
       [&] {
         Subject subject(bare);
@@ -70,7 +70,7 @@ ChosenModel make_model(const Options& options) {
   for (const std::string& family : families) {
     auto small = std::make_unique<MemoryModel>();
     if (!make_small_model(family, *small)) continue;
-    const Target target{options.plugin, &small->source(), small->keys(), true};
+    const Target target{options.plugin, &small->source(), small->keys(), true, 0, 0};
     const auto accepts = [&] {
       Subject subject(target);
       return (void)subject.probe(), std::string();
@@ -146,7 +146,8 @@ Result<Report> validate(const Options& options) {
     if (!opened) return opened.error();
     model = std::move(*opened);
   }
-  const Target target{options.plugin, model.source, model.keys, model.generated};
+  const Target target{options.plugin,  model.source,       model.keys,
+                      model.generated, options.kv_dtype_k, options.kv_dtype_v};
   Report report{options.plugin, model.description, {}};
   std::string missing;  // why rules beyond `reached` cannot be asked
   auto reached = Stage::kRunning;

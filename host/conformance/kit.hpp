@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@ struct Options {
   std::filesystem::path model;              ///< empty: a small one of a family that the kit and the plugin know
   std::vector<std::string> only;            ///< ids; empty: all rules. Rules that others rest on are asked all the same
   std::chrono::milliseconds limit{120000};  ///< for each rule
+  std::uint32_t kv_dtype_k = 0, kv_dtype_v = 0;  ///< LLORCH_DTYPE_* of the rules' contexts; 0: the plugin's own
 };
 
 struct RuleResult {

@@ -53,6 +53,8 @@ std::uint64_t growth(std::uint64_t before, std::uint64_t after) {
 
 std::uint64_t estimate(Subject& subject, llorch_context_params params) {
   params.struct_size = sizeof params;
+  params.kv_dtype_k = subject.target().kv_dtype_k;
+  params.kv_dtype_v = subject.target().kv_dtype_v;
   const llorch_model_params model_params{sizeof model_params, 0};
   MemorySum sum;
   expect_ok(ask("estimate_memory",

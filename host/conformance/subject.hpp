@@ -58,9 +58,10 @@ inline void expect_ok(const Answer& answer, std::string_view when) {
 /// What the kit is run on. Outlives the subject.
 struct Target {
   std::filesystem::path plugin;
-  const llorch_source* source = nullptr;  ///< null: no model
-  std::vector<std::string> keys;          ///< of the model's scalar metadata
-  bool generated = false;                 ///< a small model of the kit's own: every tensor of it is needed
+  const llorch_source* source = nullptr;         ///< null: no model
+  std::vector<std::string> keys;                 ///< of the model's scalar metadata
+  bool generated = false;                        ///< a small model of the kit's own: every tensor of it is needed
+  std::uint32_t kv_dtype_k = 0, kv_dtype_v = 0;  ///< of contexts that do not say
 };
 
 /// Host services whose is_cancelled answers with a flag. Longer than version 1, with poison behind.

@@ -75,6 +75,8 @@ Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<plugin::Model> mo
   params.max_batch_tokens = setup.limits.rows;
   params.max_output_rows = setup.limits.output_rows;
   params.n_threads = options.threads;
+  params.kv_dtype_k = options.kv_dtype_k;
+  params.kv_dtype_v = options.kv_dtype_v;
   auto context = model->create_context(params);
   if (!context) return context.error();
   auto memory = (*context)->memory_usage();

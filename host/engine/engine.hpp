@@ -72,6 +72,7 @@ struct Options {
   std::uint32_t context_length = 0;  ///< tokens a sequence may hold; 0 = the model's limit
   std::uint32_t batch_tokens = 512;  ///< largest prefill chunk
   std::uint32_t threads = 1;
+  std::uint32_t kv_dtype_k = 0, kv_dtype_v = 0;  ///< LLORCH_DTYPE_*; 0: the plugin's own
   bool reuse_prefix =
       true;  ///< keep a finished request's KV for the next prompt that begins alike; results are the same
 };

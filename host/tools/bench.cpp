@@ -20,6 +20,7 @@ Result<void> bench(const BenchOptions& options, std::ostream& out,
   plan.threads = options.threads;
   plan.repetitions = options.repetitions;
   plan.batch_tokens = options.batch_tokens;
+  plan.kv = kv_types(options.kv);
   for (const std::uint32_t n : options.prompt) {
     if (n > 0) plan.tests.push_back({BenchTest::Kind::kPrompt, n});
   }
@@ -51,6 +52,7 @@ Result<void> bench(const BenchOptions& options, std::ostream& out,
   report.plugin_build = (*plugin)->info().build;
   report.work = *work;
   report.batch_tokens = options.batch_tokens;
+  report.kv_type = to_string(options.kv);
   plugin::ContextParams smallest;
   smallest.max_tokens = 1;
   smallest.max_batch_tokens = 1;
@@ -68,7 +70,7 @@ Result<void> bench(const BenchOptions& options, std::ostream& out,
   auto results = measure(**model, plan, [&](const BenchTest& test, std::uint32_t threads) {
     progress(fmt::format("{}, {} thread(s)", test.name(), threads));
   });
-  if (!results) return results.error();
+  if (!results) return explain_refusal(results.error(), options.kv);
   report.results = std::move(*results);
 
   out << (options.json ? boost::json::serialize(to_json(report)) + "\n" : to_markdown(report));
@@ -117,6 +119,7 @@ void add_bench(CLI::App& app, int& exit_code) {
   command->add_option("-b,--batch", options.batch_tokens, "Largest chunk of a prompt, in tokens")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
+  add_kv_type_flags(*command, options.kv);
   command->add_flag("--no-limits", arguments->no_limits, "Do not measure the machine's limits first");
   auto* output = command->add_option("-o,--output", arguments->output, "Form of the results: md or json")
                      ->check(CLI::IsMember({"md", "json"}))

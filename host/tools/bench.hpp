@@ -12,6 +12,7 @@
 
 #include "base/result.hpp"
 #include "tools/bench_measure.hpp"
+#include "tools/kv_type.hpp"
 
 namespace llorch::tools {
 
@@ -25,6 +26,7 @@ struct BenchOptions {
   std::vector<std::uint32_t> threads{1};       ///< each with every test
   std::uint32_t repetitions = 5;
   std::uint32_t batch_tokens = 512;
+  KvTypeNames kv = {};
   bool limits = true;
   bool json = false;
 };

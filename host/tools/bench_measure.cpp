@@ -93,6 +93,7 @@ Result<std::vector<BenchResult>> measure(plugin::Model& model, const BenchPlan& 
     params.max_tokens = longest;
     params.max_batch_tokens = std::min(plan.batch_tokens, longest);
     params.n_threads = threads;
+    plan.kv.put_into(params);
     auto context = model.create_context(params);
     if (!context) return context.error();
     const auto memory = (*context)->memory_usage();

@@ -8,6 +8,7 @@
 
 #include "base/result.hpp"
 #include "plugin/plugin.hpp"
+#include "tools/kv_type.hpp"
 
 namespace llorch::tools {
 
@@ -24,6 +25,7 @@ struct BenchPlan {
   std::vector<std::uint32_t> threads;
   std::uint32_t repetitions = 5;
   std::uint32_t batch_tokens = 512;  ///< largest chunk of a prompt
+  KvTypes kv = {};
 };
 
 struct BenchResult {

@@ -84,6 +84,7 @@ json::object to_json(const BenchReport& report) {
                    {"bytes_per_token", report.work.bytes_per_token}};
   root["plugin"] = {{"id", report.plugin}, {"version", report.plugin_version}, {"build", report.plugin_build}};
   root["batch_tokens"] = report.batch_tokens;
+  root["kv_type"] = report.kv_type;
   json::array limits;
   for (const MachineLimits& l : report.limits) {
     limits.push_back({{"threads", l.threads},

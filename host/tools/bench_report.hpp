@@ -16,6 +16,7 @@ struct BenchReport {
   ModelWork work;
   std::uint64_t weights_in_memory = 0;  ///< bytes, as the plugin says
   std::uint32_t batch_tokens = 0;
+  std::string kv_type = "default";
   std::vector<MachineLimits> limits;  ///< one for each thread count, or none
   std::vector<BenchResult> results;
 };

@@ -95,7 +95,8 @@ Result<bool> check(const CheckOptions& options, std::ostream& out) {
   if (!model) return model.error();
   // A model without a tokenizer is compared up to its token ids.
   const auto tokenizer = tokenizer::load_tokenizer(**file);
-  const checkpoint::Subject subject{model->get(), tokenizer ? tokenizer->get() : nullptr, options.threads};
+  const KvTypes kv = kv_types(options.kv);
+  const checkpoint::Subject subject{model->get(), tokenizer ? tokenizer->get() : nullptr, options.threads, kv.k, kv.v};
 
   if (!options.json) {
     out << fmt::format("{} {} on {}\n", (*plugin)->info().id, (*plugin)->info().version, options.model.string());
@@ -104,7 +105,7 @@ Result<bool> check(const CheckOptions& options, std::ostream& out) {
   const auto result = run(options, subject, **file, [&](const Rung& rung) {
     if (!options.json) write_rung(rung, out);
   });
-  if (!result) return result.error();
+  if (!result) return explain_refusal(result.error(), options.kv);
   if (options.json) {
     out << json::serialize(to_json(*result, options, (*plugin)->info().id)) << '\n';
   } else if (result->passed()) {
@@ -134,6 +135,7 @@ void add_check(CLI::App& app, int& exit_code) {
   command->add_option("--threads", options->threads, "Compute threads")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
+  add_kv_type_flags(*command, options->kv);
   command->add_flag("--json", options->json, "One JSON object instead of a table");
   command->footer(
       "Stops at the first component that differs and says where.\n"

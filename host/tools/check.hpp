@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/result.hpp"
+#include "tools/kv_type.hpp"
 
 namespace llorch::tools {
 
@@ -18,6 +19,7 @@ struct CheckOptions {
   std::filesystem::path reference;   ///< directory with manifest.json; or
   std::string known;                 ///< name of a well-known model
   std::uint32_t threads = 1;
+  KvTypeNames kv = {};
   bool json = false;
 };
 

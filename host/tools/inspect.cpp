@@ -29,6 +29,7 @@ void add_inspect(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<InspectOptions>();
   command->add_option("model", options->model, "GGUF file, safetensors file or Hugging Face directory")->required();
   command->add_option("-c,--context", options->context, "Tokens the KV cache should hold (default: the model's)");
+  add_kv_type_flags(*command, options->kv);
   command->add_flag("-t,--tensors", options->tensors, "List every tensor");
   command->add_flag("--json", options->json, "Print one JSON object");
   command->add_option("--plugin", options->plugin, "Ask only this plugin (name or path)");

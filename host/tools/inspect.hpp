@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/result.hpp"
+#include "tools/kv_type.hpp"
 
 namespace llorch::tools {
 
@@ -16,7 +17,8 @@ struct InspectOptions {
   std::filesystem::path plugin_dir;  ///< searched before the installed plugins
   std::string plugin;                ///< name or path; empty: every plugin that can be found
   std::uint32_t context = 0;         ///< tokens the KV cache should hold; 0: the model's context length
-  bool tensors = false;              ///< list each tensor
+  KvTypeNames kv = {};
+  bool tensors = false;  ///< list each tensor
   bool json = false;
 };
 

@@ -47,6 +47,7 @@ json::array memory_json(const InspectReport& report) {
     one["plugin"] = text_json(answer.plugin);
     if (answer.use) {
       one["context"] = report.context;
+      one["kv_type"] = to_string(report.kv);
       one["weights"] = answer.use->weights;
       one["kv"] = answer.use->kv;
       one["scratch"] = answer.use->scratch;

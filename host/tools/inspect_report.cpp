@@ -36,7 +36,7 @@ std::uint32_t context_length(const ModelFile& model) {
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(**length, std::numeric_limits<std::uint32_t>::max()));
 }
 
-MemoryAnswer ask_plugin(const fs::path& path, const ModelFile& model, std::uint32_t context) {
+MemoryAnswer ask_plugin(const fs::path& path, const ModelFile& model, std::uint32_t context, const KvTypeNames& kv) {
   MemoryAnswer answer;
   answer.plugin = path.stem().native();
   const auto loaded = plugin::load_listed(path);
@@ -51,11 +51,12 @@ MemoryAnswer ask_plugin(const fs::path& path, const ModelFile& model, std::uint3
   plugin::ContextParams params;
   params.max_tokens = context;
   params.max_batch_tokens = std::min(params.max_batch_tokens, context);
+  kv_types(kv).put_into(params);
   const auto use = (*loaded)->estimate_memory(model.source(), params);
   if (use) {
     answer.use = *use;
   } else {
-    answer.refusal = use.error().message;
+    answer.refusal = explain_refusal(use.error(), kv).message;
   }
   return answer;
 }
@@ -87,6 +88,7 @@ Result<InspectReport> make_report(const InspectOptions& options) {
       total->bytes += tensor.nbytes;
     }
   }
+  report.kv = options.kv;
   report.tokenizer = summarize_tokenizer(*report.model);
   report.context = options.context > 0 ? options.context : context_length(*report.model);
   if (report.model->tensors().empty() || report.context == 0) return report;
@@ -100,7 +102,7 @@ Result<InspectReport> make_report(const InspectOptions& options) {
     plugins = {*found};
   }
   for (const fs::path& path : plugins) {
-    report.memory.push_back(ask_plugin(path, *report.model, report.context));
+    report.memory.push_back(ask_plugin(path, *report.model, report.context, options.kv));
   }
   return report;
 }

@@ -39,6 +39,7 @@ struct InspectReport {
   TypeTotal total;
   TokenizerSummary tokenizer;
   std::uint32_t context = 0;  ///< 0: not known
+  KvTypeNames kv = {};        ///< of the cache that the memory is for
   std::vector<MemoryAnswer> memory;
 };
 

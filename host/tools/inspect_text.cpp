@@ -76,7 +76,9 @@ void add_memory(std::string& out, const InspectReport& report) {
     out += "\nMemory: give --context, the file does not say how long its context is\n";
     return;
   }
-  out += fmt::format("\nMemory for a context of {} tokens\n", report.context);
+  const std::string kv = to_string(report.kv);
+  out += fmt::format("\nMemory for a context of {} tokens{}\n", report.context,
+                     kv == "default" ? "" : fmt::format(", KV cache {}", kv));
   if (report.memory.empty()) out += "  no plugin was found\n";
   for (const MemoryAnswer& answer : report.memory) {
     if (!answer.use) {

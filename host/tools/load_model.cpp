@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <utility>
 
+#include "tools/kv_type.hpp"
+
 namespace llorch::tools {
 Result<std::shared_ptr<plugin::Plugin>> choose_plugin(const config::Config& config, const model_file::ModelFile& file) {
   auto chosen = plugin::choose_plugin(config.plugin, config.plugin_dir, file.source());
@@ -49,8 +51,11 @@ Result<std::shared_ptr<engine::Engine>> create_engine(const LoadedModel& loaded,
   options.context_length = config.context;
   options.batch_tokens = config.batch;
   options.threads = config.threads;
+  const KvTypeNames kv = kv_type_names(config);
+  options.kv_dtype_k = kv_types(kv).k;
+  options.kv_dtype_v = kv_types(kv).v;
   Result<std::unique_ptr<engine::Engine>> engine = engine::Engine::create(loaded.model, loaded.tokenizer, options);
-  if (engine.has_error()) return engine.error();
+  if (engine.has_error()) return explain_refusal(engine.error(), kv);
   return std::shared_ptr<engine::Engine>(engine.value().release(), [loaded](const engine::Engine* raw) { delete raw; });
 }
 

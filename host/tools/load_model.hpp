@@ -29,8 +29,8 @@ struct LoadedModel {
 /// Everything up to the weights. kInvalidArgument when no model is configured.
 [[nodiscard]] Result<LoadedModel> load_model(const config::Config& config);
 
-/// An engine on the model, with context, slots, queue, batch and threads as configured. The engine keeps the file
-/// alive.
+/// An engine on the model, with context, slots, queue, batch, threads and KV types as configured. The engine keeps the
+/// file alive.
 [[nodiscard]] Result<std::shared_ptr<engine::Engine>> create_engine(const LoadedModel& loaded,
                                                                     const config::Config& config);
 

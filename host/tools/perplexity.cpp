@@ -142,9 +142,10 @@ Result<void> perplexity(const PerplexityOptions& options, std::istream& in, std:
       progress(fmt::format("window {} of {}: perplexity {:.4f}", done, windows->count, figures.perplexity().value));
     }
   };
-  const ScoreOptions score_options{.threads = options.threads, .batch_tokens = options.batch_tokens};
+  const ScoreOptions score_options{
+      .threads = options.threads, .batch_tokens = options.batch_tokens, .kv = kv_types(options.kv)};
   if (const auto done = score(*loaded->model, *windows, score_options, position, window_done); !done) {
-    return done.error();
+    return explain_refusal(done.error(), options.kv);
   }
   if (writer) {
     if (const auto finished = writer->finish(); !finished) return finished.error();
@@ -198,6 +199,7 @@ void add_perplexity(CLI::App& app, int& exit_code) {
   command->add_option("-b,--batch", options->batch_tokens, "Most tokens computed at once")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
+  add_kv_type_flags(*command, options->kv);
   command->add_option("--save-logits", options->save, "Write the log-probabilities of every scored position to FILE")
       ->type_name("FILE");
   command->add_option("--against", options->against, "Compare with such a FILE of another run")->type_name("FILE");

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/result.hpp"
+#include "tools/kv_type.hpp"
 
 namespace llorch::tools {
 
@@ -23,6 +24,7 @@ struct PerplexityOptions {
   std::uint32_t most_windows = 0;  ///< 0: all
   std::uint32_t threads = 1;
   std::uint32_t batch_tokens = 512;
+  KvTypeNames kv = {};
   std::optional<std::filesystem::path> save, against;
   bool json = false;
 };

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "plugin/plugin.hpp"
+#include "tools/kv_type.hpp"
 #include "tools/validate.hpp"
 
 namespace llorch::tools {
@@ -158,11 +159,16 @@ void add_plugins(CLI::App& app, int& exit_code) {
   command->add_option("--rule", kit->only, "Validate with this rule only, as K-24; may be repeated")
       ->type_name("ID")
       ->needs(validate);
+  const auto kv = std::make_shared<KvTypeNames>();
+  add_kv_type_flags(*command, *kv);
   command->footer(
       "A file that is no usable plugin is listed with the reason. Exit code 1 when none can be used.\n"
-      "With --validate: exit code 1 when a rule fails. docs/conformance.md says what each rule means.");
-  command->callback([options, kit, validate, &exit_code] {
+      "With --validate: exit code 1 when a rule fails; --kv-type is of the contexts that rules make. "
+      "docs/conformance.md says what each rule means.");
+  command->callback([options, kit, kv, validate, &exit_code] {
     if (validate->count() > 0) {
+      kit->kv_dtype_k = kv_types(*kv).k;
+      kit->kv_dtype_v = kv_types(*kv).v;
       const auto conforms = validate_plugin(*kit, options->json, std::cout);
       if (!conforms) std::cerr << "llorch-host plugins: " << conforms.error().message << '\n';
       exit_code = conforms && *conforms ? 0 : 1;

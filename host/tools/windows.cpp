@@ -71,6 +71,7 @@ Result<void> score(plugin::Model& model, const Windows& windows, const ScoreOpti
   plugin::ContextParams params;
   params.max_tokens = windows.length;
   params.n_threads = options.threads;
+  options.kv.put_into(params);
   params.max_batch_tokens =
       static_cast<std::uint32_t>(std::min<std::uint64_t>({options.batch_tokens, windows.length, fitting}));
   params.max_output_rows = params.max_batch_tokens;

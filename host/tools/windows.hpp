@@ -10,6 +10,7 @@
 #include "base/result.hpp"
 #include "plugin/plugin.hpp"
 #include "tokenizer/tokenizer.hpp"
+#include "tools/kv_type.hpp"
 
 namespace llorch::tools {
 
@@ -39,6 +40,7 @@ struct Windows {
 struct ScoreOptions {
   std::uint32_t threads = 1;
   std::uint32_t batch_tokens = 512;  ///< rows a forward, less where their logits would take more than 64 MiB
+  KvTypes kv = {};
 };
 
 /// Called for each scored position in order: the distribution after it, (vocab_size) natural logarithms of

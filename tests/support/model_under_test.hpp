@@ -35,12 +35,20 @@ inline std::filesystem::path plugin_path(const std::string& name) {
   return std::filesystem::path(LLORCH_BINARY_DIR) / "lib/llorch/plugins" / (name + ".so");
 }
 
+/// LLORCH_DTYPE_* of keys and values; 0: the plugin's own.
+struct KvTypes {
+  std::uint32_t k = 0, v = 0;
+  const char* suffix = "";  ///< of names
+};
+
 /// Immutable once made; one per process and model (see model_under_test()).
 class ModelUnderTest {
  public:
   /// Paths are relative to the source folder.
-  ModelUnderTest(const std::string& plugin_name, const std::string& model, const std::string& reference_directory)
-      : file_(take(model_file::ModelFile::open(source_path(model)))),
+  ModelUnderTest(const std::string& plugin_name, const std::string& model, const std::string& reference_directory,
+                 const KvTypes& kv = {})
+      : kv_(kv),
+        file_(take(model_file::ModelFile::open(source_path(model)))),
         plugin_(take(plugin::Plugin::load(plugin_path(plugin_name)))),
         model_(take(plugin_->create_model(file_->source()))),
         reference_(take(checkpoint::Reference::read(source_path(reference_directory)))) {}
@@ -58,12 +66,18 @@ class ModelUnderTest {
 
   /// Room for `n_seqs` full sequences; any batch, any number of output rows.
   [[nodiscard]] std::unique_ptr<plugin::Context> context(std::uint32_t n_seqs = 1, std::uint32_t n_threads = 1) const {
+    return context(n_seqs, n_threads, kv_);
+  }
+  [[nodiscard]] std::unique_ptr<plugin::Context> context(std::uint32_t n_seqs, std::uint32_t n_threads,
+                                                         const KvTypes& kv) const {
     plugin::ContextParams params;
     params.max_seqs = n_seqs;
     params.max_tokens = n_seqs * (info().max_positions + info().kv_block_tokens);
     params.max_batch_tokens = params.max_tokens;
     params.max_output_rows = params.max_tokens;
     params.n_threads = n_threads;
+    params.kv_dtype_k = kv.k;
+    params.kv_dtype_v = kv.v;
     return take(model_->create_context(params));
   }
 
@@ -81,6 +95,7 @@ class ModelUnderTest {
   }
 
  private:
+  KvTypes kv_;
   std::unique_ptr<model_file::ModelFile> file_;
   std::shared_ptr<plugin::Plugin> plugin_;
   std::shared_ptr<plugin::Model> model_;

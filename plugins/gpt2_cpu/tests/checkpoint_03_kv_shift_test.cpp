@@ -7,7 +7,7 @@ using namespace llorch::testing::checkpoints;  // NOLINT(google-build-using-name
 BOOST_AUTO_TEST_SUITE(checkpoint_03_kv_shift, *utf::depends_on("checkpoint_02_qkv") *
                                                   utf::description("a shift leaves learned positions alone"))
 
-BOOST_DATA_TEST_CASE(a_shift_there_and_back_changes_no_byte, all_models()) {
+BOOST_DATA_TEST_CASE(a_shift_there_and_back_changes_no_byte, all_caches()) {
   ModelUnderTest& model = loaded(sample);
   const auto ids = some_ids(37, model.info().vocab_size);
   const auto context = model.context();

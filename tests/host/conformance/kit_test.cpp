@@ -1,6 +1,8 @@
 // The kit on plugins that keep every rule and on plugins that break one.
 #include "conformance/kit.hpp"
 
+#include <llorch/llorch_plugin.h>
+
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
@@ -34,8 +36,11 @@ struct Broken {
   Broken& operator=(const Broken&) = delete;
 };
 
-Report report_on(const fs::path& plugin, const fs::path& model = {}, int seconds = 120) {
+Report report_on(const fs::path& plugin, const fs::path& model = {}, int seconds = 120, std::uint32_t kv_k = 0,
+                 std::uint32_t kv_v = 0) {
   Options options;
+  options.kv_dtype_k = kv_k;
+  options.kv_dtype_v = kv_v;
   options.plugin = plugin;
   options.model = model;
   options.limit = std::chrono::seconds(seconds);
@@ -150,6 +155,13 @@ BOOST_DATA_TEST_CASE(a_plugin_of_the_project_keeps_every_rule,
                                                                         lib / "plugins/llama2_cpu.so",
                                                                         lib / "examples/bag_of_words.so"})) {
   check_all_passed(report_on(sample));
+}
+
+BOOST_DATA_TEST_CASE(a_plugin_of_the_project_keeps_every_rule_with_narrow_caches,
+                     boost::unit_test::data::make(std::vector<fs::path>{lib / "plugins/gpt2_cpu.so",
+                                                                        lib / "plugins/llama2_cpu.so"})) {
+  check_all_passed(report_on(sample, {}, 120, LLORCH_DTYPE_F16, LLORCH_DTYPE_Q8_0));
+  check_all_passed(report_on(sample, {}, 120, LLORCH_DTYPE_Q8_0, LLORCH_DTYPE_F16));
 }
 
 BOOST_DATA_TEST_CASE(a_plugin_keeps_every_rule_on_a_model_file_too, boost::unit_test::data::make(model_files)) {

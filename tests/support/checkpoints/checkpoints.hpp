@@ -19,6 +19,7 @@ namespace llorch::testing::checkpoints {
 using checkpoint::feed;
 using checkpoint::Rows;
 using checkpoint::Wanted;
+using llorch::testing::KvTypes;
 using llorch::testing::matches;
 using llorch::testing::ModelUnderTest;
 using llorch::testing::same_bytes;
@@ -31,9 +32,10 @@ struct TestedModel {
   const char* path;            // relative to the source folder
   const char* reference;       // relative to the source folder
   const char* gguf = nullptr;  // the same model as GGUF, relative to the source folder
+  KvTypes kv = {};             // of the contexts that tests make of it
 };
 inline std::ostream& operator<<(std::ostream& out, const TestedModel& model) {
-  return out << model.name;
+  return out << model.name << model.kv.suffix;
 }
 
 /// The rungs below the logits look at the first block only, so that a fault in a higher component cannot show there.

@@ -35,12 +35,12 @@ struct MixedBatch {
 
 BOOST_AUTO_TEST_SUITE(edge_cases, *utf::depends_on("checkpoint_03_kv_cache"))
 
-BOOST_DATA_TEST_CASE(a_single_token_is_a_prompt, all_models()) {
+BOOST_DATA_TEST_CASE(a_single_token_is_a_prompt, all_caches()) {
   ModelUnderTest& model = loaded(sample);
   BOOST_TEST(all_rows(model, some_ids(1, model.info().vocab_size)).size() == 1U);
 }
 
-BOOST_DATA_TEST_CASE(a_prompt_of_the_whole_context_in_one_call_and_in_chunks, all_models()) {
+BOOST_DATA_TEST_CASE(a_prompt_of_the_whole_context_in_one_call_and_in_chunks, all_caches()) {
   ModelUnderTest& model = loaded(sample);
   const auto ids = some_ids(model.info().max_positions, model.info().vocab_size);
   const Rows whole = all_rows(model, ids);
@@ -49,7 +49,7 @@ BOOST_DATA_TEST_CASE(a_prompt_of_the_whole_context_in_one_call_and_in_chunks, al
   }
 }
 
-BOOST_DATA_TEST_CASE(one_past_the_context_is_a_clear_error_and_leaves_the_state_untouched, all_models()) {
+BOOST_DATA_TEST_CASE(one_past_the_context_is_a_clear_error_and_leaves_the_state_untouched, all_caches()) {
   ModelUnderTest& model = loaded(sample);
   const auto limit = static_cast<std::int32_t>(model.info().max_positions);
   const auto ids = some_ids(static_cast<std::size_t>(limit) + 1, model.info().vocab_size);
@@ -68,7 +68,7 @@ BOOST_DATA_TEST_CASE(one_past_the_context_is_a_clear_error_and_leaves_the_state_
   BOOST_TEST((Snapshot::of(*context) == before));
 }
 
-BOOST_DATA_TEST_CASE(two_interleaved_sequences_give_the_bytes_of_each_alone, all_models()) {
+BOOST_DATA_TEST_CASE(two_interleaved_sequences_give_the_bytes_of_each_alone, all_caches()) {
   ModelUnderTest& model = loaded(sample);
   const auto a = some_ids(25, model.info().vocab_size, 1);
   const auto b = some_ids(25, model.info().vocab_size, 2);
@@ -84,7 +84,7 @@ BOOST_DATA_TEST_CASE(two_interleaved_sequences_give_the_bytes_of_each_alone, all
   BOOST_TEST(same_bytes(rows_b, all_rows(model, b)));
 }
 
-BOOST_DATA_TEST_CASE(neighbours_in_a_batch_change_no_byte, all_models()) {
+BOOST_DATA_TEST_CASE(neighbours_in_a_batch_change_no_byte, all_caches()) {
   ModelUnderTest& model = loaded(sample);
   const std::size_t lengths[] = {1, 17, 5, 30, 2};  // prefill and decode in one batch
   const auto context = model.context(5);
@@ -104,7 +104,7 @@ BOOST_DATA_TEST_CASE(neighbours_in_a_batch_change_no_byte, all_models()) {
   BOOST_TEST(same_bytes(batch.run(*context), expected));
 }
 
-BOOST_DATA_TEST_CASE(taps_change_no_byte, all_models()) {
+BOOST_DATA_TEST_CASE(taps_change_no_byte, all_caches()) {
   ModelUnderTest& model = loaded(sample);
   const auto ids = some_ids(23, model.info().vocab_size);
   const auto context = model.context();
@@ -112,7 +112,7 @@ BOOST_DATA_TEST_CASE(taps_change_no_byte, all_models()) {
   BOOST_TEST(same_bytes(take(feed(*context, ids, 0, Wanted::kAll)), all_rows(model, ids)));
 }
 
-BOOST_DATA_TEST_CASE(a_broken_batch_is_refused_and_leaves_the_state_untouched, all_models()) {
+BOOST_DATA_TEST_CASE(a_broken_batch_is_refused_and_leaves_the_state_untouched, all_caches()) {
   ModelUnderTest& model = loaded(sample);
   const auto context = model.context(2);
   take(feed(*context, some_ids(5, 211), 0, Wanted::kNone));

@@ -111,7 +111,7 @@ class ScoreTaps {
 BOOST_AUTO_TEST_SUITE(checkpoint_03_kv_cache,
                       *utf::depends_on("checkpoint_02_qkv") * utf::description("the KV cache is exact"))
 
-BOOST_DATA_TEST_CASE(prefill_holds_the_prompt_and_each_decoded_token_adds_one, all_models()) {
+BOOST_DATA_TEST_CASE(prefill_holds_the_prompt_and_each_decoded_token_adds_one, all_caches()) {
   ModelUnderTest& model = loaded(sample);
   const auto ids = ids_for(model);
   const auto context = model.context();
@@ -129,7 +129,7 @@ BOOST_DATA_TEST_CASE(prefill_holds_the_prompt_and_each_decoded_token_adds_one, a
   BOOST_TEST(usage.used_tokens < 37U + model.info().kv_block_tokens);
 }
 
-BOOST_DATA_TEST_CASE(any_chunking_gives_the_bytes_of_one_call, all_models()) {
+BOOST_DATA_TEST_CASE(any_chunking_gives_the_bytes_of_one_call, all_caches()) {
   ModelUnderTest& model = loaded(sample);
   const auto ids = ids_for(model);
   const Rows whole = all_rows(model, ids);
@@ -140,7 +140,7 @@ BOOST_DATA_TEST_CASE(any_chunking_gives_the_bytes_of_one_call, all_models()) {
   }
 }
 
-BOOST_DATA_TEST_CASE(a_removed_tail_computed_again_gives_the_same_bytes, all_models()) {
+BOOST_DATA_TEST_CASE(a_removed_tail_computed_again_gives_the_same_bytes, all_caches()) {
   ModelUnderTest& model = loaded(sample);
   const auto ids = ids_for(model);
   const Rows whole = all_rows(model, ids);
@@ -157,7 +157,7 @@ BOOST_DATA_TEST_CASE(a_removed_tail_computed_again_gives_the_same_bytes, all_mod
   }
 }
 
-BOOST_DATA_TEST_CASE(other_tokens_after_a_removal_leave_no_trace_of_the_old_ones, all_models()) {
+BOOST_DATA_TEST_CASE(other_tokens_after_a_removal_leave_no_trace_of_the_old_ones, all_caches()) {
   ModelUnderTest& model = loaded(sample);
   const auto ids = ids_for(model);
   auto other = ids;
@@ -171,7 +171,7 @@ BOOST_DATA_TEST_CASE(other_tokens_after_a_removal_leave_no_trace_of_the_old_ones
   BOOST_TEST(same_bytes(rows, Rows(whole.begin() + 10, whole.end())));
 }
 
-BOOST_DATA_TEST_CASE(removing_nothing_changes_nothing, all_models()) {
+BOOST_DATA_TEST_CASE(removing_nothing_changes_nothing, all_caches()) {
   ModelUnderTest& model = loaded(sample);
   const auto context = model.context();
   take(feed(*context, ids_for(model), 0, Wanted::kNone));
@@ -236,7 +236,7 @@ BOOST_DATA_TEST_CASE(rows_behind_a_closed_hole_are_met_as_if_the_hole_had_never_
   BOOST_TEST(matches(columns_of(closed, 0, 4), columns_of(wanted, 0, 4), 1e-4));
 }
 
-BOOST_DATA_TEST_CASE(a_copy_continues_like_its_source_and_neither_sees_the_other, all_models()) {
+BOOST_DATA_TEST_CASE(a_copy_continues_like_its_source_and_neither_sees_the_other, all_caches()) {
   ModelUnderTest& model = loaded(sample);
   const auto ids = ids_for(model);
   const Rows whole = all_rows(model, ids);
@@ -269,7 +269,7 @@ BOOST_DATA_TEST_CASE(a_copy_continues_like_its_source_and_neither_sees_the_other
   }
 }
 
-BOOST_DATA_TEST_CASE(a_copy_of_a_part_holds_that_part, all_models()) {
+BOOST_DATA_TEST_CASE(a_copy_of_a_part_holds_that_part, all_caches()) {
   ModelUnderTest& model = loaded(sample);
   const auto context = model.context(2);
   take(feed(*context, ids_for(model), 0, Wanted::kNone));
@@ -281,7 +281,7 @@ BOOST_DATA_TEST_CASE(a_copy_of_a_part_holds_that_part, all_models()) {
   BOOST_TEST(!range_of(*context, 1).has_value());
 }
 
-BOOST_DATA_TEST_CASE(a_shift_by_nothing_and_a_shift_of_a_copy_change_no_byte, all_models()) {
+BOOST_DATA_TEST_CASE(a_shift_by_nothing_and_a_shift_of_a_copy_change_no_byte, all_caches()) {
   ModelUnderTest& model = loaded(sample);
   const auto ids = ids_for(model);
   const auto context = model.context(2);
@@ -296,7 +296,7 @@ BOOST_DATA_TEST_CASE(a_shift_by_nothing_and_a_shift_of_a_copy_change_no_byte, al
                         Rows(whole.begin() + 30, whole.end())));
 }
 
-BOOST_DATA_TEST_CASE(an_impossible_shift_or_copy_is_refused_and_changes_nothing, all_models()) {
+BOOST_DATA_TEST_CASE(an_impossible_shift_or_copy_is_refused_and_changes_nothing, all_caches()) {
   ModelUnderTest& model = loaded(sample);
   const auto context = model.context(2);
   take(feed(*context, ids_for(model), 0, Wanted::kNone));
@@ -321,7 +321,7 @@ BOOST_DATA_TEST_CASE(an_impossible_shift_or_copy_is_refused_and_changes_nothing,
   BOOST_TEST((Snapshot::of(*context) == before));
 }
 
-BOOST_DATA_TEST_CASE(a_loaded_state_continues_with_the_same_bytes_in_any_sequence_of_any_context, all_models()) {
+BOOST_DATA_TEST_CASE(a_loaded_state_continues_with_the_same_bytes_in_any_sequence_of_any_context, all_caches()) {
   ModelUnderTest& model = loaded(sample);
   const auto ids = ids_for(model);
   const Rows whole = all_rows(model, ids);
@@ -341,7 +341,7 @@ BOOST_DATA_TEST_CASE(a_loaded_state_continues_with_the_same_bytes_in_any_sequenc
   }
 }
 
-BOOST_DATA_TEST_CASE(an_empty_sequence_can_be_saved_and_loaded, all_models()) {
+BOOST_DATA_TEST_CASE(an_empty_sequence_can_be_saved_and_loaded, all_caches()) {
   ModelUnderTest& model = loaded(sample);
   const auto context = model.context(2);
   const auto state = take(context->kv_seq_save(0));
@@ -425,7 +425,7 @@ BOOST_AUTO_TEST_CASE(a_full_cache_refuses_and_keeps_everything) {
   BOOST_TEST(same_bytes(rows, {all_rows(model, std::span(ids).first(32)).back()}));
 }
 
-BOOST_DATA_TEST_CASE(a_forward_cancelled_at_any_tensor_leaves_the_cache_as_it_was, all_models()) {
+BOOST_DATA_TEST_CASE(a_forward_cancelled_at_any_tensor_leaves_the_cache_as_it_was, all_caches()) {
   ModelUnderTest& model = loaded(sample);
   const auto ids = ids_for(model, 20);
   const Rows whole = all_rows(model, ids);
@@ -449,7 +449,7 @@ BOOST_DATA_TEST_CASE(a_forward_cancelled_at_any_tensor_leaves_the_cache_as_it_wa
   BOOST_TEST(same_bytes(rows, Rows(whole.begin() + 10, whole.end())));
 }
 
-BOOST_DATA_TEST_CASE(a_forward_cancelled_by_the_host_leaves_the_cache_as_it_was, all_models()) {
+BOOST_DATA_TEST_CASE(a_forward_cancelled_by_the_host_leaves_the_cache_as_it_was, all_caches()) {
   ModelUnderTest& model = loaded(sample);
   const auto ids = ids_for(model, 20);
   const auto context = model.context();

@@ -7,7 +7,7 @@ using namespace llorch::testing::checkpoints;  // NOLINT(google-build-using-name
 
 BOOST_AUTO_TEST_SUITE(threads)
 
-BOOST_DATA_TEST_CASE(two_threads_and_more_give_the_bytes_of_one, all_models()) {
+BOOST_DATA_TEST_CASE(two_threads_and_more_give_the_bytes_of_one, all_caches()) {
   ModelUnderTest& model = loaded(sample);
   const auto ids = some_ids(39, model.info().vocab_size);
   const Rows one = all_rows(model, ids, 1);
@@ -19,7 +19,7 @@ BOOST_DATA_TEST_CASE(two_threads_and_more_give_the_bytes_of_one, all_models()) {
   }
 }
 
-BOOST_DATA_TEST_CASE(a_hundred_runs_give_the_same_bytes, all_models()) {
+BOOST_DATA_TEST_CASE(a_hundred_runs_give_the_same_bytes, all_caches()) {
   ModelUnderTest& model = loaded(sample);
   const auto ids = some_ids(19, model.info().vocab_size);
   const auto context = model.context(1, 2);
