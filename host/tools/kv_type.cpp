@@ -67,7 +67,6 @@ void add_kv_type_flags(CLI::App& app, KvTypeNames& names) {
       if (option.key != key) continue;
       app.add_option(option.flag(), *name, option.help)
           ->check(CLI::IsMember(choices_of(option)))
-          ->envname(option.environment)
           ->capture_default_str();
     }
   }

@@ -31,8 +31,8 @@ struct KvTypes {
 /// What the plugin said, with the option that asked for what it lacks.
 [[nodiscard]] Error explain_refusal(Error error, const KvTypeNames& names);
 
-/// --kv-type, --kv-type-k and --kv-type-v for the subcommands that do not read the whole configuration; each may come
-/// from the environment variable of its option.
+/// --kv-type, --kv-type-k and --kv-type-v, as the table of options describes them, for the subcommands that read
+/// neither environment nor file.
 void add_kv_type_flags(CLI::App& app, KvTypeNames& names);
 
 }  // namespace llorch::tools

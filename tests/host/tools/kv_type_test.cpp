@@ -15,8 +15,8 @@ namespace {
 using namespace llorch::tools;  // NOLINT(google-build-using-namespace)
 using llorch::config::Config;
 
-const std::string source_dir = LLORCH_SOURCE_DIR;
-const std::string binary_dir = LLORCH_BINARY_DIR;
+const std::string kSourceDir = LLORCH_SOURCE_DIR;
+const std::string kBinaryDir = LLORCH_BINARY_DIR;
 
 BOOST_AUTO_TEST_SUITE(kv_type)
 
@@ -64,8 +64,8 @@ BOOST_AUTO_TEST_CASE(flags_take_the_choices_of_the_options_only) {
 
 BOOST_AUTO_TEST_CASE(an_engine_gets_the_types_and_a_smaller_cache) {
   Config config;
-  config.model = source_dir + "/models/tiny-gpt2";
-  config.plugin = binary_dir + "/lib/llorch/plugins/gpt2_cpu.so";
+  config.model = kSourceDir + "/models/tiny-gpt2";
+  config.plugin = kBinaryDir + "/lib/llorch/plugins/gpt2_cpu.so";
   const auto loaded = load_model(config);
   BOOST_REQUIRE_MESSAGE(loaded, loaded.error().message);
   const auto kv_bytes = [&](const std::string& type) {
@@ -82,8 +82,8 @@ BOOST_AUTO_TEST_CASE(an_engine_gets_the_types_and_a_smaller_cache) {
 BOOST_AUTO_TEST_CASE(inspect_asks_for_the_types) {
   const auto report = [](const std::string& type) {
     InspectOptions options;
-    options.model = source_dir + "/models/tiny-gpt2";
-    options.plugin = binary_dir + "/lib/llorch/plugins/gpt2_cpu.so";
+    options.model = kSourceDir + "/models/tiny-gpt2";
+    options.plugin = kBinaryDir + "/lib/llorch/plugins/gpt2_cpu.so";
     options.context = 64;
     options.kv.both = type;
     std::ostringstream out;
