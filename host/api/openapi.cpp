@@ -37,6 +37,10 @@ constexpr std::string_view kDocument = R"json({
     "/v1/models": {"get": {
       "summary": "The model that runs here",
       "responses": {"200": {"description": "A list of one; empty while the model loads"}}}},
+    "/v1/models/{model}": {"get": {
+      "summary": "The model that runs here, by its name",
+      "parameters": [{"name": "model", "in": "path", "required": true, "schema": {"type": "string"}}],
+      "responses": {"200": {"description": "The model"}, "404": {"$ref": "#/components/responses/Error"}}}},
     "/v1/completions": {"post": {
       "summary": "Continue one or several prompts",
       "requestBody": {"required": true, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Completion"}}}},

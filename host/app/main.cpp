@@ -45,6 +45,9 @@ int run(int argc, char** argv) {
   int exit_code = llorch::tools::kExitOk;
   CLI::App app(kDescription, "llorch-host");
   app.footer(kFooter);
+  app.failure_message([](const CLI::App* asked, const CLI::Error& error) {
+    return std::string("llorch-host: ") + CLI::FailureMessage::simple(asked, error);
+  });
   app.set_version_flag("--version", "llorch-host " LLORCH_VERSION);
   app.require_subcommand(1);
   llorch::app::add_serve(app, exit_code, LLORCH_VERSION);

@@ -1,12 +1,15 @@
 #include "app/serve.hpp"
 
+#include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <filesystem>
 #include <iostream>
 #include <memory>
+#include <system_error>
 
 #include "app/ready_callback.hpp"
 #include "app/worker_process.hpp"
@@ -31,6 +34,12 @@ int run(const ServeOptions& options, const std::string& version) {
   tools::set_up_logging(config.log_level);
   if (config.model.empty()) {
     return tools::fail("no model given: use --model FILE, MODEL_PATH or \"model\" in a config file", tools::kExitUsage);
+  }
+  // Nobody should be told of an address that will never have a model behind it.
+  std::error_code status;
+  if (!std::filesystem::exists(config.model, status)) {
+    const std::string why = status ? status.message() : "no such file or directory";
+    return tools::fail(fmt::format("model {}: {}", config.model, why));
   }
   WorkerProcess process(config, version, [&options] { return options.config.resolve(); });
   const Result<void> opened = process.open();

@@ -87,15 +87,14 @@ std::string quote(std::string_view text, std::size_t max_bytes) {
       out += "...";
       break;
     }
-    if (length == 0) {
+    const bool control = static_cast<std::uint8_t>(rest[0]) < 0x20 || rest[0] == 0x7F;
+    if (length == 0 || (control && rest[0] != '\n')) {
       append_escaped_byte(out, rest[0]);
     } else if (rest[0] == '"' || rest[0] == '\\') {
       out += '\\';
       out += rest[0];
     } else if (rest[0] == '\n') {
       out += "\\n";
-    } else if (static_cast<std::uint8_t>(rest[0]) < 0x20 || rest[0] == 0x7F) {
-      append_escaped_byte(out, rest[0]);
     } else {
       out += rest.substr(0, length);
     }

@@ -7,6 +7,7 @@
 #include <boost/json/serialize.hpp>
 #include <iostream>
 #include <memory>
+#include <thread>
 
 #include "tools/bench_report.hpp"
 #include "tools/command.hpp"
@@ -61,6 +62,10 @@ Result<void> bench(const BenchOptions& options, std::ostream& out,
   }
   if (options.limits) {
     for (const std::uint32_t threads : options.threads) {
+      if (const unsigned cpus = std::thread::hardware_concurrency(); cpus > 0 && threads > cpus) {
+        std::cerr << fmt::format("llorch-host bench: {} threads share {} processors: figures will suffer\n", threads,
+                                 cpus);
+      }
       progress(fmt::format("limits of the machine, {} thread(s)", threads));
       const auto limits = measure_limits(threads);
       if (!limits) return limits.error();

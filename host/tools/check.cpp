@@ -15,6 +15,7 @@
 #include "model_file/model_file.hpp"
 #include "plugin/plugin.hpp"
 #include "tokenizer/tokenizer.hpp"
+#include "tools/command.hpp"
 
 namespace llorch::tools {
 namespace {
@@ -140,8 +141,12 @@ void add_check(CLI::App& app, int& exit_code) {
   command->footer(
       "Stops at the first component that differs and says where.\n"
       "Example: llorch-host check --model models/tiny-gpt2 --reference tests/fixtures/tiny_gpt2_reference\n"
-      "Exit code 0 when every rung holds, otherwise 1.");
+      "Exit code 0 when every rung holds, 1 when one does not, 2 for bad usage.");
   command->callback([options, &exit_code] {
+    if (options->reference.empty() == options->known.empty()) {
+      exit_code = fail("check: give either --reference DIR or --known NAME", kExitUsage);
+      return;
+    }
     const auto passed = check(*options, std::cout);
     if (!passed) std::cerr << "llorch-host check: " << passed.error().message << '\n';
     exit_code = passed && *passed ? 0 : 1;

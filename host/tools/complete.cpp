@@ -151,6 +151,10 @@ int run(const CompleteOptions& options) {
     std::cout << std::endl;
     if (::isatty(STDERR_FILENO) != 0) write_summary(end, load_seconds);
   }
+  if (end.reason == engine::StopReason::kContextFull) {
+    std::cerr << fmt::format("llorch-host: stopped after {} of {} tokens: the context of {} is full\n",
+                             end.completion_tokens, options.max_tokens, engine.value()->context_length());
+  }
   if (interrupted != 0) return 128 + interrupted;
   // A closed pipe is the reader's wish; anything else, a full disk for one, has lost text.
   const int output_error = listener->output_error();

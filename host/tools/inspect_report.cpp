@@ -81,6 +81,13 @@ Result<InspectReport> make_report(const InspectOptions& options) {
   auto model = ModelFile::open(options.model, {.vocabulary_only = true});
   if (!model) return model.error();
   report.model = std::move(*model);
+  if (report.model->tensors().empty() && report.model->architecture().empty() &&
+      !summarize_tokenizer(*report.model).vocab_size) {
+    return make_error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("{}: no model in it: expected weights, a config.json with an architecture or a tokenizer",
+                    options.model.string()));
+  }
   for (const Tensor& tensor : report.model->tensors()) {
     for (TypeTotal* total : {&report.types[type_name(tensor.ggml_type)], &report.total}) {
       ++total->tensors;

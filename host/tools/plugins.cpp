@@ -20,7 +20,6 @@ namespace llorch::tools {
 namespace {
 
 namespace json = boost::json;
-using plugin::Plugin;
 
 /// A file of the search directories: a plugin, or the reason why it is none.
 struct Entry {

@@ -66,19 +66,20 @@ BOOST_AUTO_TEST_CASE(a_stop_string_ends_the_text_before_it) {
 }
 
 BOOST_AUTO_TEST_CASE(cancelling_a_job_ends_its_stream_with_cancelled) {
-  RawHttpClient client = shared_worker().connect();
-  client.send(WorkerProcess::post_text(
-      "/execute", R"({"job_id":"c1","prompt":"Once","max_tokens":2048,"temperature":1.5,"seed":3})"));
-  const std::string head = client.read_until("event: started");
-  const RawResponse answer = shared_worker().post("/cancel", R"({"job_id":"c1"})");
-  const std::string rest = client.read_to_end();
-  if (answer.status == 404) {
-    // It was over before the cancellation arrived: then it has ended by itself.
-    BOOST_TEST(rest.find("event: end") != std::string::npos);
-    return;
+  // On a busy machine a job can be over before its cancellation arrives (404): then the next try counts.
+  for (int attempt = 1;; ++attempt) {
+    RawHttpClient client = shared_worker().connect();
+    client.send(WorkerProcess::post_text(
+        "/execute",
+        R"({"job_id":"c1","prompt":"Once","max_tokens":500,"ignore_eos":true,"temperature":1.5,"seed":3})"));
+    client.read_until("event: started");
+    const RawResponse answer = shared_worker().post("/cancel", R"({"job_id":"c1"})");
+    const std::string rest = client.read_to_end();
+    if (answer.status == 404 && attempt < 10) continue;
+    BOOST_TEST(answer.status == 200U);
+    BOOST_TEST(rest.find(R"("stop_reason":"CANCELLED")") != std::string::npos, rest);
+    break;
   }
-  BOOST_TEST(answer.status == 200U);
-  BOOST_TEST(rest.find(R"("stop_reason":"CANCELLED")") != std::string::npos, rest);
 }
 
 BOOST_AUTO_TEST_CASE(a_faulty_job_is_refused_with_every_fault) {

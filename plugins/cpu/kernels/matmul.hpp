@@ -14,6 +14,7 @@ namespace llorch::cpu::LLORCH_CPU_ISA {
 inline constexpr std::int64_t kPrefetchColumns = 32;
 /// Token rows whose activations, kPanelColumns wide, stay in L2 together with a weight panel.
 inline constexpr std::int64_t kBlockTokens = 768;
+static_assert(kBlockTokens % kTileTokens == 0, "a tile that crosses blocks would be laid out twice");
 
 /// y(t, g) continues the chains of T tokens by G groups over n_cols columns.
 /// w: (G, n_cols, kLanes) with group_stride; x: (n_cols, T).
