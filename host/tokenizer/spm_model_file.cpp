@@ -45,7 +45,7 @@ Result<void> read_piece(std::string_view bytes, SpmSpec& spec) {
   }
   const std::string path = fmt::format("pieces[{}]", spec.tokens.size());
   ProtobufReader reader(bytes, spec.origin, path);
-  std::string_view spelling("");
+  std::string_view spelling;
   float score = 0;
   std::int64_t type = static_cast<int>(PieceType::kNormal);
   auto ok = for_each_field(reader, [&](const Field& field) -> Result<void> {
