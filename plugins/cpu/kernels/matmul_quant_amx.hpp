@@ -180,6 +180,8 @@ void quant_many(const MatmulArgs& a, std::int64_t group_begin, std::int64_t grou
                               : a.bias == nullptr ? Start{nullptr, 0}
                                                   : Start{a.bias + g * kLanes, 0};
           const std::int64_t count = t + kQuantTile < token_end ? kQuantTile : token_end - t;
+          for (std::int64_t i = kQuantTile; i < 2 * kQuantTile && t + i < token_end; ++i)
+            __builtin_prefetch(y + i * a.y_stride, 1, 3);  // rows of the next tile lie far apart
           amx_tile<kFormat.parts(), kFormat.minimums>(panel, n, x, count, start, y, a.y_stride);
         }
       }
