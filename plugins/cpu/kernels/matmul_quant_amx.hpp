@@ -42,8 +42,11 @@ inline void configure_tiles(int part_columns) {
 /// Columns of a panel of signed codes: with its scales it stays in L1 while activations pass from L2.
 inline constexpr std::int64_t kAmxPanelColumns = 1024;
 inline constexpr std::int64_t kAmxPanelBlocks = kAmxPanelColumns / kQuantColumns;
-/// Rows whose activations, kAmxPanelColumns wide, stay in L2.
-inline constexpr std::int64_t kAmxBlockTokens = 512;
+/// Rows whose activations stay in L2 while the weights pass, with the results of one row group between its panels.
+/// Wide codes are read less often: memory would hold them up.
+constexpr std::int64_t amx_block_tokens(int bits) {
+  return bits > 5 ? 256 : 128;
+}
 
 /// Unpacked columns of one row group, as QuantPanel, but with the offsets subtracted.
 struct AmxPanel {
@@ -165,13 +168,13 @@ void quant_many(const MatmulArgs& a, std::int64_t group_begin, std::int64_t grou
   const std::int64_t n_cols = a.weights.n_cols;
   const auto* tiles = static_cast<const std::int8_t*>(a.x);
   const AmxPanel panel = AmxPanel::at(a.panel);
+  constexpr std::int64_t kBlockTokens = amx_block_tokens(kFormat.bits);
   configure_tiles(kFormat.part_columns);
-  for (std::int64_t token_block = 0; token_block < a.n_tokens; token_block += kAmxBlockTokens) {
-    const std::int64_t token_end =
-        token_block + kAmxBlockTokens < a.n_tokens ? token_block + kAmxBlockTokens : a.n_tokens;
-    for (std::int64_t k = 0; k < n_cols; k += kAmxPanelColumns) {
-      const std::int64_t n = (k + kAmxPanelColumns < n_cols ? kAmxPanelColumns : n_cols - k) / kQuantColumns;
-      for (std::int64_t g = group_begin; g < group_end; ++g) {
+  for (std::int64_t token_block = 0; token_block < a.n_tokens; token_block += kBlockTokens) {
+    const std::int64_t token_end = token_block + kBlockTokens < a.n_tokens ? token_block + kBlockTokens : a.n_tokens;
+    for (std::int64_t g = group_begin; g < group_end; ++g) {
+      for (std::int64_t k = 0; k < n_cols; k += kAmxPanelColumns) {
+        const std::int64_t n = (k + kAmxPanelColumns < n_cols ? kAmxPanelColumns : n_cols - k) / kQuantColumns;
         unpack_amx_panel<kType>(a.weights, g, k / kQuantColumns, n, panel);
         for (std::int64_t t = token_block; t < token_end; t += kQuantTile) {
           const std::int8_t* x = tiles + quantized_offset(t, n_cols) + k / kQuantColumns * kQuantTile * kQuantRowBytes;
