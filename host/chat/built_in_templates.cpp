@@ -42,6 +42,9 @@ const std::vector<BuiltInTemplate>& built_in_templates() {
         {%- set ns.turn = 'user' %}
     {%- endif %}
 {%- endfor %}
+{%- if ns.system %}
+    {{- raise_exception('expected a message of the user after the system message, found none') }}
+{%- endif %}
 {%- if add_generation_prompt %}
     {{- '<start_of_turn>model\n' }}
 {%- endif %}
@@ -63,6 +66,9 @@ const std::vector<BuiltInTemplate>& built_in_templates() {
         {%- set ns.turn = 'user' %}
     {%- endif %}
 {%- endfor %}
+{%- if ns.system %}
+    {{- raise_exception('expected a message of the user after the system message, found none') }}
+{%- endif %}
 )jinja", "", {"[INST]", "[/INST]"}},
       {"llama2", R"jinja(
 {%- set ns = namespace(system='', turn='user') %}
@@ -80,6 +86,9 @@ const std::vector<BuiltInTemplate>& built_in_templates() {
         {%- set ns.turn = 'user' %}
     {%- endif %}
 {%- endfor %}
+{%- if ns.system %}
+    {{- raise_exception('expected a message of the user after the system message, found none') }}
+{%- endif %}
 )jinja", "", {}},
       {"zephyr", R"jinja(
 {%- for message in messages %}

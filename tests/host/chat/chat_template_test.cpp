@@ -96,6 +96,18 @@ BOOST_AUTO_TEST_CASE(a_refusal_of_the_template_is_the_messages_fault) {
              "assistant must alternate");
 }
 
+BOOST_AUTO_TEST_CASE(a_built_in_template_shows_a_lone_system_message_or_refuses_it) {
+  for (const BuiltInTemplate& one : built_in_templates()) {
+    const Result<Text> text = built_in(one.name).render({{"system", {"be brief"}, ""}}, true, {});
+    if (text.has_value()) {
+      BOOST_TEST(text->bytes().find("be brief") != std::string::npos, one.name << ": " << text->bytes());
+    } else {
+      BOOST_TEST((text.error().code == ErrorCode::kInvalidArgument), one.name);
+      BOOST_TEST(text.error().message == "expected a message of the user after the system message, found none");
+    }
+  }
+}
+
 struct Folder : testing::TemporaryDirectory {
   [[nodiscard]] Result<std::shared_ptr<const ChatTemplate>> choose(
       const std::string& option = {}, const std::vector<std::string>& tokens = chatml_tokens) {
