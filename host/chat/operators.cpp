@@ -9,6 +9,7 @@
 
 #include "chat/objects.hpp"
 #include "chat/printf_format.hpp"
+#include "chat/search.hpp"
 
 namespace llorch::chat {
 namespace {
@@ -255,8 +256,7 @@ bool contains(Runtime& runtime, const Value& container, const Value& item) {
     if (item.text() == nullptr) {
       fail(fmt::format("'in <string>' requires string as left operand, not {}", type_name(item)));
     }
-    runtime.spend_bytes(text->size());
-    return text->bytes().find(item.text()->bytes()) != std::string::npos;
+    return find_first(runtime, text->bytes(), item.text()->bytes()) != std::string_view::npos;
   }
   if (const DictNode* dict = container.dict()) {
     if (!hashable(runtime, item)) fail(fmt::format("unhashable type: '{}'", type_name(item)));

@@ -14,7 +14,7 @@
 namespace llorch::chat {
 
 struct RenderLimits {
-  std::uint64_t steps = 10'000'000;                      ///< nodes evaluated, and bytes handled at 64 a step
+  std::uint64_t steps = 10'000'000;                      ///< nodes evaluated, bytes handled at 64 a step, searched at 8
   std::size_t output_bytes = std::size_t{16} << 20;      ///< of the rendered text
   std::size_t memory_bytes = std::size_t{128} << 20;     ///< of all values alive at a time
   std::uint32_t depth = 400;                             ///< of nested expressions, statements and macro calls

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "chat/printf_format.hpp"
+#include "chat/search.hpp"
 #include "chat/unicode.hpp"
 
 namespace llorch::chat {
@@ -77,10 +78,8 @@ std::vector<Value> split_by(Runtime& runtime, const Text& text, const Text& sepa
   std::size_t begin = 0;
   std::size_t end = text.size();
   for (; max != 0; --max) {
-    const std::size_t at =
-        from_right
-            ? (end < separator.size() ? std::string_view::npos : bytes.rfind(separator.bytes(), end - separator.size()))
-            : bytes.find(separator.bytes(), begin);
+    const std::size_t at = from_right ? find_last(runtime, bytes.substr(0, end), separator.bytes())
+                                      : find_first(runtime, bytes, separator.bytes(), begin);
     if (at == std::string_view::npos) break;
     if (from_right) {
       pieces.push_back(make_text(runtime, text.slice(at + separator.size(), end)));
@@ -130,6 +129,7 @@ Value starts_method(Runtime& runtime, const Text& text, const Arguments& argumen
   runtime.spend_bytes(text.is_ascii() ? 0 : text.size());
   const auto matches = [&](const Value& wanted) {
     const std::string& affix = as_text(wanted, kAtEnd ? "endswith" : "startswith").bytes();
+    runtime.spend_bytes(affix.size());
     const std::string_view bytes =
         std::string_view(text.bytes()).substr(part.begin, std::max(part.end, part.begin) - part.begin);
     return part.valid && (kAtEnd ? bytes.ends_with(affix) : bytes.starts_with(affix));
@@ -147,7 +147,7 @@ Value find_method_of(Runtime& runtime, const Text& text, const Arguments& argume
   const std::string& sought = as_text(*values[0], "find").bytes();
   if (part.valid) {
     const std::string_view bytes = std::string_view(text.bytes()).substr(part.begin, part.end - part.begin);
-    const std::size_t at = kFromRight ? bytes.rfind(sought) : bytes.find(sought);
+    const std::size_t at = kFromRight ? find_last(runtime, bytes, sought) : find_first(runtime, bytes, sought);
     if (at != std::string_view::npos) return count_value(text.slice(0, part.begin + at).length());
   }
   if (kMustExist) fail("index: substring not found");
@@ -160,7 +160,7 @@ Value count_method(Runtime& runtime, const Text& text, const Arguments& argument
   runtime.spend_bytes(text.size());
   if (sought.empty()) return count_value(text.length() + 1);
   std::size_t count = 0;
-  for (std::size_t at = text.bytes().find(sought); at != std::string::npos; at = text.bytes().find(sought, at)) {
+  for (std::size_t at = 0; (at = find_first(runtime, text.bytes(), sought, at)) != std::string::npos;) {
     ++count;
     at += sought.size();
   }
@@ -226,6 +226,7 @@ template <bool kAtEnd>
 Value remove_affix(Runtime& runtime, const Text& text, const Arguments& arguments) {
   const Bound values = bind(arguments, "removeprefix", {"affix"}, 1);
   const std::string& affix = as_text(*values[0], "removeprefix").bytes();
+  runtime.spend_bytes(affix.size());
   if (kAtEnd ? !text.bytes().ends_with(affix) : !text.bytes().starts_with(affix)) return make_text(runtime, text);
   return make_text(runtime, kAtEnd ? text.slice(0, text.size() - affix.size()) : text.slice(affix.size(), text.size()));
 }
@@ -236,7 +237,8 @@ Value partition_method(Runtime& runtime, const Text& text, const Arguments& argu
   const Text& separator = as_text(*values[0], "partition");
   if (separator.empty()) fail("partition: empty separator");
   runtime.spend_bytes(text.size());
-  const std::size_t at = kFromRight ? text.bytes().rfind(separator.bytes()) : text.bytes().find(separator.bytes());
+  const std::size_t at = kFromRight ? find_last(runtime, text.bytes(), separator.bytes())
+                                    : find_first(runtime, text.bytes(), separator.bytes());
   const Value nothing = make_text(runtime, Text());
   const Value all = make_text(runtime, text);
   if (at == std::string::npos) {
@@ -406,7 +408,7 @@ Value replace(Runtime& runtime, const Text& text, const Text& old, const Text& b
     }
   } else {
     for (; count != 0; --count) {
-      const std::size_t at = bytes.find(old.bytes(), done);
+      const std::size_t at = find_first(runtime, bytes, old.bytes(), done);
       if (at == std::string_view::npos) break;
       out.append(text, done, at);
       out.append(by);

@@ -72,6 +72,13 @@ BOOST_AUTO_TEST_CASE(what_never_ends_or_grows_without_limit_is_an_error) {
        "steps"},
       {"{% for x in range(100000) %}{{ 'a' * 1000 }}{% endfor %}", ""},
       {"{% set s = 'x' * 100000 %}{% for x in range(100000) %}{% if 'y' in s %}{% endif %}{% endfor %}", "steps"},
+      {"{% set s = 'a' * 1000000 %}{% set t = 'a' * 500000 ~ 'b' %}{% for x in range(500) %}{{ s.find(t) }}{% endfor "
+       "%}",
+       "steps"},
+      {"{% set s = 'a' * 1000000 %}{% set t = 'b' ~ 'a' * 500000 %}{% for x in range(500) %}{{ s.rfind(t) }}{% endfor "
+       "%}",
+       "steps"},
+      {"{% set s = 'a' * 1000000 %}{% for x in range(100000) %}{{ s.startswith(s) }}{% endfor %}", "steps"},
       {"{{ strftime_now('%c' * 100000) }}", "strftime_now"},
   };
   for (const auto& [source, expected] : cases) {
@@ -80,6 +87,30 @@ BOOST_AUTO_TEST_CASE(what_never_ends_or_grows_without_limit_is_an_error) {
     BOOST_TEST(result.has_error(), source.substr(0, 120));
     BOOST_TEST(message(result).find(expected) != std::string::npos, source.substr(0, 120) << ": " << message(result));
     BOOST_TEST((std::chrono::steady_clock::now() - begin < std::chrono::seconds(30)), source.substr(0, 120));
+  }
+}
+
+// std::string::find() takes a quarter of a minute for each of these.
+BOOST_AUTO_TEST_CASE(a_search_in_a_text_full_of_false_starts_has_its_result) {
+  const std::string texts =
+      "{% set s = 'a' * 1000000 %}{% set t = 'a' * 500000 ~ 'b' %}{% set u = 'b' ~ 'a' * 500000 %}";
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"{{ s.find(t) }}", "-1"},
+      {"{{ (s ~ 'b').find(t) }}", "500000"},
+      {"{{ s.rfind(u) }}", "-1"},
+      {"{{ ('b' ~ s).rfind(u) }}", "0"},
+      {"{{ t in s }}", "False"},
+      {"{{ s.count(t) }}", "0"},
+      {"{{ s.split(t) | length }}", "1"},
+      {"{{ s.rsplit(u) | length }}", "1"},
+      {"{{ s.partition(t)[0] == s }}", "True"},
+      {"{{ s.rpartition(u)[2] == s }}", "True"},
+      {"{{ s.replace(t, '') == s }}", "True"},
+  };
+  for (const auto& [expression, expected] : cases) {
+    const auto begin = std::chrono::steady_clock::now();
+    BOOST_TEST(message(render(texts + expression)) == "text: " + expected, expression);
+    BOOST_TEST((std::chrono::steady_clock::now() - begin < std::chrono::seconds(8)), expression);
   }
 }
 
