@@ -1,6 +1,6 @@
 """Llama-family GGUF files of random weights in the shape of TinyLlama (1.1 billion parameters), for measuring speed.
 
-    python tools/make_bench_llama.py OUT_DIR [f16 q8_0 q4_0 q4_k_m ...] [--layers 22]
+    python tools/make_bench_llama.py OUT_DIR [f16 q8_0 q4_0 q4_k_m ...] [--layers 22] [--context 2048]
 
 Writes `OUT_DIR/tinyllama-<kind>.gguf` without a vocabulary. The blocks of quantized types are random bytes with scales
 that give weights of a standard deviation near 0.02; nothing is quantized.
@@ -14,7 +14,7 @@ import numpy as np
 from gguf import GGMLQuantizationType as Type
 from gguf import LlamaFileType
 
-WIDTH, FFN, HEADS, KV_HEADS, VOCAB, CONTEXT = 2048, 5632, 32, 4, 32000, 2048
+WIDTH, FFN, HEADS, KV_HEADS, VOCAB = 2048, 5632, 32, 4, 32000
 STD = 0.02
 
 FILE_TYPES = {
@@ -52,12 +52,12 @@ def matrix(type_: Type, rows: int, columns: int, rng: np.random.Generator) -> np
     return data.reshape(rows, columns // block * n_bytes)
 
 
-def write(out: Path, kind: str, layers: int, seed: int) -> None:
+def write(out: Path, kind: str, layers: int, context: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     writer = gguf.GGUFWriter(str(out), "llama")
     writer.add_name(f"random weights in the shape of TinyLlama, {kind}")
     writer.add_block_count(layers)
-    writer.add_context_length(CONTEXT)
+    writer.add_context_length(context)
     writer.add_embedding_length(WIDTH)
     writer.add_feed_forward_length(FFN)
     writer.add_head_count(HEADS)
@@ -100,6 +100,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("kinds", nargs="*", default=list(FILE_TYPES), metavar="kind", help=", ".join(FILE_TYPES))
     parser.add_argument("--layers", type=int, default=22)
+    parser.add_argument("--context", type=int, default=2048)
     parser.add_argument("--seed", type=int, default=7)
     args = parser.parse_args()
     for kind in args.kinds:
@@ -107,7 +108,7 @@ def main() -> None:
             parser.error(f"expected one of {', '.join(FILE_TYPES)}, found {kind}")
     args.out.mkdir(parents=True, exist_ok=True)
     for kind in args.kinds:
-        write(args.out / f"tinyllama-{kind}.gguf", kind, args.layers, args.seed)
+        write(args.out / f"tinyllama-{kind}.gguf", kind, args.layers, args.context, args.seed)
 
 
 if __name__ == "__main__":
