@@ -144,6 +144,20 @@ class Resolver {
     return {};
   }
 
+  /// A kv_type means both sides: it overrides a kv_type_k or kv_type_v of a weaker source.
+  void settle_kv_types() {
+    const auto source = [&](const char* key) {
+      const auto found = resolved_.sources.find(key);
+      return found == resolved_.sources.end() ? Source::kDefault : found->second;
+    };
+    for (const auto& [key, value] :
+         {std::pair{"kv_type_k", &resolved_.config.kv_type_k}, std::pair{"kv_type_v", &resolved_.config.kv_type_v}}) {
+      if (source(key) >= source("kv_type") || *value == "same") continue;
+      *value = "same";
+      note(*find_row(key), source("kv_type"), resolved_.origin["kv_type"]);
+    }
+  }
+
   Resolved take() { return std::move(resolved_); }
 
  private:
@@ -179,6 +193,7 @@ Result<Resolved> resolve(const std::map<std::string, std::string>& flags,
   }
   if (auto done = resolver.apply_environment(environment); !done) return done.error();
   if (auto done = resolver.apply_flags(flags); !done) return done.error();
+  resolver.settle_kv_types();
   return resolver.take();
 }
 

@@ -117,9 +117,11 @@ std::vector<Row> make_rows() {
                          "own (the CPU plugins: f32).",
                          {"default", "f32", "f16", "q8_0"}));
   table.push_back(choice("kv_type_k", "LLORCH_KV_TYPE_K", &Config::kv_type_k,
-                         "Type of the keys alone; same: as kv_type.", {"same", "f32", "f16", "q8_0"}));
+                         "Type of the keys alone; same: as kv_type. A kv_type from a stronger source overrides it.",
+                         {"same", "f32", "f16", "q8_0"}));
   table.push_back(choice("kv_type_v", "LLORCH_KV_TYPE_V", &Config::kv_type_v,
-                         "Type of the values alone; same: as kv_type.", {"same", "f32", "f16", "q8_0"}));
+                         "Type of the values alone; same: as kv_type. A kv_type from a stronger source overrides it.",
+                         {"same", "f32", "f16", "q8_0"}));
   table.push_back(integer("shutdown_timeout", "LLORCH_SHUTDOWN_TIMEOUT", &Config::shutdown_timeout, 0, kDay,
                           "Seconds that running requests get to finish after SIGTERM."));
   table.push_back(integer("max_body_bytes", "LLORCH_MAX_BODY_BYTES", &Config::max_body_bytes, 1'024, 1'073'741'824,

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <cmath>
+#include <csignal>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -88,6 +89,13 @@ std::string to_text(const PerplexityOptions& options, const plugin::Info& plugin
   return out;
 }
 
+// Set by the signal handler, looked at after every position.
+volatile std::sig_atomic_t interrupted = 0;
+
+void on_interrupt(int signal) {
+  interrupted = signal;
+}
+
 }  // namespace
 
 Result<void> perplexity(const PerplexityOptions& options, std::istream& in, std::ostream& out,
@@ -109,14 +117,16 @@ Result<void> perplexity(const PerplexityOptions& options, std::istream& in, std:
                                                                "context), found {}",
                                                                model.max_positions, length));
   }
-  const auto windows = cut_text(*loaded->tokenizer, *text, length, options.most_windows, model.vocab_size);
-  if (!windows) return windows.error();
-
   std::unique_ptr<LogprobReader> base;
   if (options.against) {
     auto opened = LogprobReader::open(*options.against);
     if (!opened) return opened.error();
     base = std::move(*opened);
+  }
+  const auto windows = cut_text(*loaded->tokenizer, *text, length, options.most_windows, model.vocab_size);
+  if (!windows) return windows.error();
+
+  if (base) {
     if (const auto same = base->check_same(*windows, model.vocab_size); !same) return same.error();
   }
   std::unique_ptr<LogprobWriter> writer;
@@ -128,6 +138,8 @@ Result<void> perplexity(const PerplexityOptions& options, std::istream& in, std:
 
   PerplexityFigures figures;
   const auto position = [&](std::span<const float> log_probs, std::int32_t next) -> Result<void> {
+    if (interrupted != 0)
+      return make_error(ErrorCode::kCancelled, fmt::format("interrupted by signal {}", int{interrupted}));
     if (base) {
       const auto other = base->next();
       if (!other) return other.error();
@@ -208,10 +220,14 @@ void add_perplexity(CLI::App& app, int& exit_code) {
   command->callback([options, &exit_code] {
     set_up_logging("warn");  // standard output is for the figures
     const bool terminal = isatty(STDERR_FILENO) == 1;
+    // An unfinished file of log-probabilities is removed, and one beyond the limit of file sizes is an error to report.
+    std::signal(SIGINT, on_interrupt);
+    std::signal(SIGTERM, on_interrupt);
+    std::signal(SIGXFSZ, SIG_IGN);
     const auto done = perplexity(*options, std::cin, std::cout, [terminal](const std::string& line) {
       if (terminal) std::cerr << line << '\n';
     });
-    exit_code = done ? kExitOk : fail(done.error().message);
+    exit_code = done ? kExitOk : fail(done.error().message, interrupted != 0 ? 128 + interrupted : kExitFailed);
   });
 }
 

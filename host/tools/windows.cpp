@@ -26,9 +26,9 @@ Result<Windows> cut_text(const tokenizer::Tokenizer& tokenizer, std::string_view
 
   const std::uint64_t whole = windows.ids.size() / length;
   if (whole == 0) {
-    return make_error(
-        ErrorCode::kInvalidArgument,
-        fmt::format("text: expected at least {} tokens, one window, found {}", length, windows.ids.size()));
+    return make_error(ErrorCode::kInvalidArgument,
+                      fmt::format("text: expected at least {} tokens, one window (-c sets it), found {}", length,
+                                  windows.ids.size()));
   }
   const std::uint64_t limit = most > 0 ? most : std::numeric_limits<std::uint32_t>::max();
   windows.count = static_cast<std::uint32_t>(std::min(whole, limit));

@@ -30,8 +30,8 @@ inline void quantize_part(const float* x, std::int64_t n, F16* scale, std::int8_
   float largest;
   std::memcpy(&largest, &largest_bits, sizeof largest);
   F16 stored = narrow_one(largest / kLargestCode);
-  // Only where f16 is coarse: the scale was rounded down so far that the largest code would not reach.
-  if (largest > (kLargestCode + 0.5f) * widen_one(stored)) ++stored.bits;
+  // Only where f16 is coarse: the scale was rounded down so far that the largest code would round beyond 127.
+  if (largest > 0.0f && largest >= (kLargestCode + 0.5f) * widen_one(stored)) ++stored.bits;
   const bool representable = stored.bits < 0x7c00u;
   if (!representable) stored.bits = 0x7e00u;
   *scale = stored;

@@ -70,9 +70,11 @@ const std::uint32_t* KvCache::blocks(std::int32_t seq) const {
 }
 
 std::int64_t KvCache::window_begin(std::int32_t seq, std::int64_t row, std::int64_t window) const {
-  if (window == 0 || row < window) return 0;
   const auto& all = at(seq).positions;
+  if (window == 0) return 0;
+  // A sequence may have holes, so rows say nothing of the distance.
   const std::int64_t oldest = all[static_cast<std::size_t>(row)] - window + 1;
+  if (all.front() >= oldest) return 0;
   return std::lower_bound(all.begin(), all.begin() + row, oldest) - all.begin();
 }
 

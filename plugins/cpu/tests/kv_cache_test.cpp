@@ -400,6 +400,8 @@ BOOST_DATA_TEST_CASE(a_window_begins_at_a_position_not_at_a_row, all_types) {
   c.kv.remove(0, 10, 18);  // row 11 is position 19
   BOOST_TEST(c.kv.window_begin(0, 11, 5) == 10);
   BOOST_TEST(c.kv.window_begin(0, 11, 11) == 9);
+  BOOST_TEST(c.kv.window_begin(0, 11, 15) == 5);  // more positions in the window than rows before this one
+  BOOST_TEST(c.kv.window_begin(0, 11, 20) == 0);
 }
 
 BOOST_DATA_TEST_CASE(a_saved_sequence_loads_into_another_cache_of_the_same_model, all_types) {

@@ -39,6 +39,11 @@ std::vector<std::vector<float>> parts() {
   }
   for (int i = 0; i < 200; ++i)  // scales of few f16 steps
     all.push_back(random_floats(32, static_cast<unsigned>(i), static_cast<float>(i) * 0x1p-21f));
+  for (int steps = 1; steps <= 128; ++steps) {  // midway between the largest code and one too many
+    all.push_back(random_floats(32, static_cast<unsigned>(steps), 0x1p-26f));
+    all.back()[5] = 127.5f * static_cast<float>(steps) * 0x1p-24f;
+    all.back()[9] = -all.back()[5];
+  }
   all.push_back(std::vector<float>(32, 0.0f));
   all.push_back(std::vector<float>(32, -0.0f));
   for (const std::uint32_t odd : {0x7f800000u, 0xff800000u, 0x7fc00000u, 0xffc00001u, 0x7f7fffffu}) {

@@ -55,10 +55,13 @@ inline QuantizedPart quantized(const std::vector<float>& x) {
     part.scale = 0x7e00;
     return part;
   }
-  if (double{largest} > 127.5 * half_value(part.scale)) ++part.scale;
-  if (part.scale == 0) return part;
-  for (std::size_t i = 0; i < x.size(); ++i)
-    part.codes[i] = static_cast<std::int8_t>(std::nearbyint(x[i] / static_cast<float>(half_value(part.scale))));
+  if (largest == 0.0f) return part;
+  if (part.scale == 0 || std::nearbyint(largest / half_value(part.scale)) > 127) ++part.scale;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double code = std::nearbyint(x[i] / static_cast<float>(half_value(part.scale)));
+    BOOST_REQUIRE_LE(std::abs(code), 127);
+    part.codes[i] = static_cast<std::int8_t>(code);
+  }
   return part;
 }
 

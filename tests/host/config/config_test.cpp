@@ -70,6 +70,17 @@ BOOST_AUTO_TEST_CASE(each_level_wins_over_the_ones_below_it) {
   BOOST_TEST((resolved->sources.at("batch") == Source::kDefault));
 }
 
+BOOST_AUTO_TEST_CASE(a_type_of_the_cache_overrides_the_types_of_its_sides_from_weaker_sources) {
+  const auto resolved = config::resolve({{"kv_type", "f32"}, {"kv_type_v", "f16"}},
+                                        {{"LLORCH_KV_TYPE_K", "q8_0"}, {"LLORCH_KV_TYPE_V", "q8_0"}}, "");
+  BOOST_REQUIRE(resolved.has_value());
+  BOOST_TEST(resolved->config.kv_type_k == "same");
+  BOOST_TEST(resolved->config.kv_type_v == "f16");
+  const auto weaker = config::resolve({{"kv_type_k", "f16"}}, {{"LLORCH_KV_TYPE", "q8_0"}}, "");
+  BOOST_REQUIRE(weaker.has_value());
+  BOOST_TEST(weaker->config.kv_type_k == "f16");
+}
+
 BOOST_AUTO_TEST_CASE(a_bad_value_is_an_error_even_when_a_higher_level_would_replace_it) {
   const auto resolved = resolve({{"port", "80"}}, {{"PORT", "eighty"}}, "");
   BOOST_REQUIRE(!resolved);

@@ -160,7 +160,7 @@ BOOST_AUTO_TEST_CASE(the_plain_form_shows_the_same_figures) {
 
 BOOST_AUTO_TEST_CASE(a_text_too_short_and_a_window_too_long_are_told_with_both_numbers) {
   PerplexityOptions options = options_of("models/tiny-gpt2", 512);
-  check_mentions(error_of(options), "expected at least 512 tokens, one window, found 280");
+  check_mentions(error_of(options), "expected at least 512 tokens, one window (-c sets it), found 280");
   options.window = 513;
   check_mentions(error_of(options), "expected at most 512 tokens (the model's context), found 513");
   options.window = 64;
