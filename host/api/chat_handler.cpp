@@ -13,13 +13,25 @@
 namespace llorch::api {
 namespace {
 
-constexpr std::string_view kNoTemplate =
-    "chat_template";  // constraint of the fault that is the model's, not the client's
+constexpr std::string_view kNoTemplate = "chat_template";  // constraint; without a field the fault is the model's
 
 struct Prepared {
   Parsed<ChatRequest> parsed;
   std::vector<std::int32_t> prompt;
 };
+
+// What the client can change is the client's: messages that the template refuses, or that take it to a limit.
+Fault fault_of(const Error& error) {
+  const auto constraint = std::string(kNoTemplate);
+  switch (error.code) {
+    case ErrorCode::kInvalidArgument:
+      return {"messages", constraint, "the chat template refuses these messages: " + error.message, nullptr};
+    case ErrorCode::kUnsupported:
+      return {"messages", constraint, "these messages are too much for the chat template: " + error.message, nullptr};
+    default:
+      return {"", constraint, "the chat template of this model has a fault: " + error.message, nullptr};
+  }
+}
 
 // [any-thread]
 Prepared prepare(const std::string& body, const Backend& backend) {
@@ -35,13 +47,7 @@ Prepared prepare(const std::string& body, const Backend& backend) {
   const Result<chat::Text> text =
       backend.chat->render(request.messages, request.add_generation_prompt, std::chrono::system_clock::now());
   if (text.has_error()) {
-    const bool refused = text.error().code == ErrorCode::kInvalidArgument;
-    faults.push_back({"messages", "chat_template",
-                      fmt::format("{}: {}",
-                                  refused ? "the chat template refuses these messages"
-                                          : "the chat template cannot render these messages",
-                                  text.error().message),
-                      nullptr});
+    faults.push_back(fault_of(text.error()));
     return prepared;
   }
   prepared.prompt = chat::encode_chat(tokenizer, *text);

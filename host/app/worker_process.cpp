@@ -134,6 +134,9 @@ Result<void> WorkerProcess::choose_chat_template(const tools::LoadedModel& model
   if (chosen.has_value()) {
     backend.chat = std::move(*chosen);
     spdlog::info("chat template: {}", backend.chat->facts().origin);
+    const std::string& problem = backend.chat->problem();
+    if (!problem.empty())
+      spdlog::warn("/v1/chat/completions may not work: the chat template was tried, and {}", problem);
     return {};
   }
   if (!config_.chat_template.empty()) return chosen.error();

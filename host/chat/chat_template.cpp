@@ -22,16 +22,28 @@ Result<ChatTemplate> ChatTemplate::create(std::string source, TemplateFacts fact
   ChatTemplate created(std::move(*parsed), std::move(facts));
   created.knows_developer_ = knows_developer;
   constexpr std::string_view kProbe = "a probe of the template";
-  if (!created.shows(kProbe)) {
-    created.wants_parts_ = true;
-    created.wants_parts_ = created.shows(kProbe);
-  }
+  const Trial trial = created.try_on(kProbe);
+  if (trial.problem.empty()) return created;
+  created.wants_parts_ = true;
+  if (created.try_on(kProbe).problem.empty()) return created;
+  created.wants_parts_ = false;
+  created.problem_ = trial.problem;
+  created.always_at_limit_ = trial.limit;
   return created;
 }
 
-bool ChatTemplate::shows(std::string_view text) const {
+ChatTemplate::Trial ChatTemplate::try_on(std::string_view text) const {
   const Result<Text> prompt = render({{"user", {std::string(text)}, ""}}, true, {});
-  return prompt.has_value() && prompt->bytes().find(text) != std::string::npos;
+  if (prompt.has_error()) {
+    const bool refuses = prompt.error().code == ErrorCode::kInvalidArgument;
+    return {(refuses ? "it refuses a single message of a user: " : "it cannot render a single message of a user: ") +
+                prompt.error().message,
+            prompt.error().code == ErrorCode::kUnsupported};
+  }
+  if (prompt->bytes().find(text) != std::string::npos) return {};
+  return {prompt->empty() ? "it makes an empty prompt of a message of a user"
+                          : "its prompt of a message of a user does not hold the message",
+          false};
 }
 
 Value ChatTemplate::message_value(const Message& message) const {
@@ -72,7 +84,11 @@ Result<Text> ChatTemplate::render(const std::vector<Message>& messages, bool add
   context.emplace_back("documents", None{});
   RenderOptions options;
   options.now = now;
-  return template_.render(context, options);
+  Result<Text> prompt = template_.render(context, options);
+  if (prompt.has_error() && prompt.error().code == ErrorCode::kUnsupported && always_at_limit_) {
+    return make_error(ErrorCode::kBadModel, prompt.error().message);
+  }
+  return prompt;
 }
 
 std::vector<tokenizer::TokenId> encode_chat(const tokenizer::Tokenizer& tokenizer, const Text& prompt) {

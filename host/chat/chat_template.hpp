@@ -35,18 +35,28 @@ class ChatTemplate {
   [[nodiscard]] static Result<ChatTemplate> create(std::string source, TemplateFacts facts);
 
   [[nodiscard]] const TemplateFacts& facts() const { return facts_; }
-  /// The prompt as text. Errors are the messages' fault (kInvalidArgument: the template refuses them) or the template's
-  /// (kBadModel). Roles and everything else that is not a message's own text count as the template's.
+  /// What was wrong when the template was tried on one message of a user; empty: nothing.
+  [[nodiscard]] const std::string& problem() const { return problem_; }
+  /// The prompt as text. Errors are the messages' fault (kInvalidArgument: the template refuses them; kUnsupported:
+  /// they take it to a limit that a short message does not reach) or the template's (everything else). Roles and
+  /// everything else that is not a message's own text count as the template's.
   [[nodiscard]] Result<Text> render(const std::vector<Message>& messages, bool add_generation_prompt,
                                     std::chrono::system_clock::time_point now) const;
 
  private:
   ChatTemplate(JinjaTemplate parsed, TemplateFacts facts) : template_(std::move(parsed)), facts_(std::move(facts)) {}
   [[nodiscard]] Value message_value(const Message& message) const;
-  [[nodiscard]] bool shows(std::string_view text) const;
+  /// What is wrong with the prompt of one message of that text, and whether a limit was; empty: nothing, it is shown.
+  struct Trial {
+    std::string problem;
+    bool limit = false;
+  };
+  [[nodiscard]] Trial try_on(std::string_view text) const;
 
   JinjaTemplate template_;
   TemplateFacts facts_;
+  std::string problem_;
+  bool always_at_limit_ = false;  // a limit is reached whatever the messages are
   bool wants_parts_ = false;      // contents are lists of {"type": "text", "text": ...}
   bool knows_developer_ = false;  // else a developer's message is a system message
 };

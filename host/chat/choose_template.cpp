@@ -11,6 +11,7 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "chat/built_in_templates.hpp"
+#include "chat/unicode.hpp"
 
 namespace llorch::chat {
 namespace {
@@ -54,6 +55,10 @@ Result<Found> from_option(const std::string& option) {
   }
   Result<std::string> text = read_file(option, RenderLimits::kMaxSource);
   if (text.has_error()) return text.error();
+  if (leading_space(*text) == text->size()) {
+    return make_error(ErrorCode::kInvalidArgument,
+                      fmt::format("{}: expected a chat template, found nothing but white space", option));
+  }
   return Found{std::move(*text), option, {}};
 }
 

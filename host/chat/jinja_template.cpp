@@ -44,14 +44,16 @@ Result<Text> JinjaTemplate::render(const Context& context, const RenderOptions& 
     Frame frame{runtime, root, out};
     static_cast<void>(execute(tree_->body, frame));
     if (out.text().size() > options.limits.output_bytes) {
-      fail(fmt::format("the rendered text exceeds {} bytes", options.limits.output_bytes));
+      throw LimitReached(fmt::format("the rendered text exceeds {} bytes", options.limits.output_bytes));
     }
     return out.take();
   } catch (const Raised& refusal) {
     return make_error(ErrorCode::kInvalidArgument, refusal.what());
   } catch (const Failure& failure) {
+    const bool limit = dynamic_cast<const LimitReached*>(&failure) != nullptr;
     const std::uint32_t line = failure.line != 0 ? failure.line : runtime.line;
-    return make_error(ErrorCode::kBadModel, fmt::format("chat template, line {}: {}", line, failure.what()));
+    return make_error(limit ? ErrorCode::kUnsupported : ErrorCode::kBadModel,
+                      fmt::format("chat template, line {}: {}", line, failure.what()));
   } catch (const std::bad_alloc&) {
     return make_error(ErrorCode::kOutOfMemory, "chat template: no memory to render it");
   }

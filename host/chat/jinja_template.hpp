@@ -33,8 +33,8 @@ class JinjaTemplate {
   JinjaTemplate& operator=(JinjaTemplate&&) noexcept;
   ~JinjaTemplate();
 
-  /// kInvalidArgument when the template itself refuses the context (raise_exception), with its message; kBadModel for
-  /// everything else, with the line. Time and memory are bounded by the limits.
+  /// kInvalidArgument when the template itself refuses the context (raise_exception), with its message; kUnsupported
+  /// when it reaches a limit, kBadModel for its faults, both with the line. Time and memory are bounded by the limits.
   [[nodiscard]] Result<Text> render(const Context& context, const RenderOptions& options = {}) const;
   [[nodiscard]] const std::string& source() const { return source_; }
 

@@ -15,7 +15,7 @@ void Meter::take(std::size_t bytes) {
 
 void Meter::check(std::size_t bytes) const {
   if (bytes <= limit_ - used_) return;
-  fail(fmt::format("the template's values need more than {} bytes", limit_));
+  throw LimitReached(fmt::format("the template's values need more than {} bytes", limit_));
 }
 
 Runtime::~Runtime() {
@@ -29,11 +29,11 @@ void Runtime::keep(std::shared_ptr<Clearable> object) {
 }
 
 void Runtime::out_of_steps() const {
-  fail(fmt::format("the template takes more than {} steps", limits_.steps));
+  throw LimitReached(fmt::format("the template takes more than {} steps", limits_.steps));
 }
 
 void Runtime::too_deep() const {
-  fail(fmt::format("the template nests or recurses deeper than {} levels", limits_.depth));
+  throw LimitReached(fmt::format("the template nests or recurses deeper than {} levels", limits_.depth));
 }
 
 }  // namespace llorch::chat

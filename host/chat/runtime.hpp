@@ -39,6 +39,12 @@ class Raised : public Failure {
   using Failure::Failure;
 };
 
+/// One of RenderLimits is reached.
+class LimitReached : public Failure {
+ public:
+  using Failure::Failure;
+};
+
 [[noreturn]] void fail(const std::string& message);
 
 /// Bytes that are alive. Outlives all Charges on it.

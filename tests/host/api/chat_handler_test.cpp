@@ -216,6 +216,33 @@ BOOST_AUTO_TEST_CASE(a_role_order_that_the_template_refuses_is_a_400_that_says_s
              "messages: the chat template refuses these messages: system comes first");
 }
 
+BOOST_AUTO_TEST_CASE(a_fault_of_the_template_is_the_servers) {
+  const std::string body = R"({"messages":[{"role":"user","content":"a"}]})";
+  const std::string itself = ": the chat template of this model has a fault: chat template, line 1: ";
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"{{ messages[0].content }}{{ 1 // 0 }}", "zero"},
+      {"{{ messages[0].content }}{{ nothing.here }}", "'nothing' is undefined"},
+      {"{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}{{ messages[0].content }}",
+       "steps"},
+  };
+  for (const auto& [source, words] : cases) {
+    set_template(source);
+    const std::string found = refusal(body, 500);
+    BOOST_TEST(found.starts_with(itself), found);
+    BOOST_TEST(found.find(words) != std::string::npos, found);
+    BOOST_TEST(answer().at("error").at("code").as_string() == "chat_template");
+    BOOST_TEST(answer().at("error").at("type").as_string() == "server_error");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(messages_that_take_a_template_to_its_limits_are_the_clients) {
+  set_template(
+      "{{ messages[0].content }}{% for a in range(messages[0].content | length) %}"
+      "{% for b in range(99999) %}{% endfor %}{% endfor %}");
+  const std::string found = refusal(R"({"messages":[{"role":"user","content":")" + std::string(200, 'a') + R"("}]})");
+  BOOST_TEST(found.starts_with("messages: these messages are too much for the chat template: "), found);
+}
+
 BOOST_AUTO_TEST_CASE(every_fault_is_named_with_its_place) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {R"({})", "messages: messages is required"},

@@ -108,6 +108,21 @@ BOOST_AUTO_TEST_CASE(a_built_in_template_shows_a_lone_system_message_or_refuses_
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_template_that_fails_on_a_single_message_says_what_is_wrong) {
+  BOOST_TEST(make("{{ messages[0].content }}").problem().empty());
+  BOOST_TEST(make("{{ messages[0].content[0].text }}").problem().empty());
+  for (const BuiltInTemplate& one : built_in_templates())
+    BOOST_TEST(built_in(one.name).problem() == "", one.name);
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"", "it makes an empty prompt of a message of a user"},
+      {"Hello", "its prompt of a message of a user does not hold the message"},
+      {"{{ 1 // 0 }}", "it cannot render a single message of a user: chat template, line 1: "},
+      {"{{ raise_exception('no') }}", "it refuses a single message of a user: no"},
+  };
+  for (const auto& [source, expected] : cases)
+    BOOST_TEST(make(source).problem().starts_with(expected), source << ": " << make(source).problem());
+}
+
 struct Folder : testing::TemporaryDirectory {
   [[nodiscard]] Result<std::shared_ptr<const ChatTemplate>> choose(
       const std::string& option = {}, const std::vector<std::string>& tokens = chatml_tokens) {
@@ -143,6 +158,13 @@ BOOST_FIXTURE_TEST_CASE(the_models_own_template_wins_over_built_ins_and_the_opti
   write("other.jinja", "other");
   BOOST_TEST(origin((path() / "other.jinja").string()) == (path() / "other.jinja").string());
   BOOST_TEST(origin("nosuch").find("chatml, llama3, gemma") != std::string::npos);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_file_without_a_template_is_refused_where_it_was_asked_for, Folder) {
+  for (const std::string_view content : {"", " \n\n"}) {
+    const std::string path = write("empty.jinja", content).string();
+    BOOST_TEST(origin(path) == "error: " + path + ": expected a chat template, found nothing but white space");
+  }
 }
 
 BOOST_FIXTURE_TEST_CASE(of_a_list_of_templates_the_default_one_is_taken, Folder) {
