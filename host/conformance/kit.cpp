@@ -92,15 +92,33 @@ ChosenModel make_model(const Options& options) {
   return out;
 }
 
-Result<void> check_ids(const std::vector<std::string>& ids) {
-  for (const std::string& id : ids) {
-    const auto& rules = all_rules();
-    if (std::none_of(rules.begin(), rules.end(), [&](const Rule& rule) { return id == rule.id; })) {
-      return make_error(ErrorCode::kInvalidArgument,
-                        fmt::format("no rule {}: expected {} to {}", id, rules.front().id, rules.back().id));
-    }
-  }
-  return {};
+/// An error when the plugin lacks the types of the cache that the rules' contexts would have: a choice, not a breach.
+Result<void> check_kv_types(const Target& target, std::chrono::milliseconds limit) {
+  if (target.source == nullptr || (target.kv_dtype_k == 0 && target.kv_dtype_v == 0)) return {};
+  const auto refusal = [&](std::uint32_t kv_dtype_k, std::uint32_t kv_dtype_v) {
+    return run_in_child(
+        [&] {
+          Subject subject(target);
+          llorch_context_params params{};
+          params.struct_size = sizeof params;
+          params.max_tokens = std::min(16U, subject.probe().max_positions);
+          params.kv_dtype_k = kv_dtype_k;
+          params.kv_dtype_v = kv_dtype_v;
+          llorch_context* context = nullptr;
+          const Answer answer = ask("context_create", [&](llorch_error* error) {
+            return subject.api().context_create(subject.model().handle(), &params, &context, error);
+          });
+          subject.api().context_destroy(context);
+          return answer.status == LLORCH_UNSUPPORTED ? answer.text() : std::string();
+        },
+        limit);
+  };
+  const Outcome asked = refusal(target.kv_dtype_k, target.kv_dtype_v);
+  // What fails in another way, or with the plugin's own types too, is for the rules to say.
+  if (asked.verdict != Verdict::kPassed || asked.detail.empty() || !refusal(0, 0).detail.empty()) return {};
+  return make_error(ErrorCode::kUnsupported,
+                    fmt::format("--kv-type: {} lacks the types of the KV cache that were asked for: {}",
+                                target.plugin.string(), asked.detail));
 }
 
 RuleResult ask_rule(const Rule& rule, const Target& target, const Options& options) {
@@ -135,6 +153,17 @@ std::size_t Report::count(Verdict verdict) const {
                                                 [&](const RuleResult& result) { return result.verdict == verdict; }));
 }
 
+Result<void> check_ids(const std::vector<std::string>& ids) {
+  for (const std::string& id : ids) {
+    const auto& rules = all_rules();
+    if (std::none_of(rules.begin(), rules.end(), [&](const Rule& rule) { return id == rule.id; })) {
+      return make_error(ErrorCode::kInvalidArgument,
+                        fmt::format("no rule {}: expected {} to {}", id, rules.front().id, rules.back().id));
+    }
+  }
+  return {};
+}
+
 Result<Report> validate(const Options& options) {
   if (auto known = check_ids(options.only); !known) return known.error();
   if (auto elf = plugin::read_elf_file(options.plugin); !elf) return elf.error();
@@ -148,6 +177,7 @@ Result<Report> validate(const Options& options) {
   }
   const Target target{options.plugin,  model.source,       model.keys,
                       model.generated, options.kv_dtype_k, options.kv_dtype_v};
+  if (auto has = check_kv_types(target, options.limit); !has) return has.error();
   Report report{options.plugin, model.description, {}};
   std::string missing;  // why rules beyond `reached` cannot be asked
   auto reached = Stage::kRunning;

@@ -36,8 +36,12 @@ struct Report {
   [[nodiscard]] bool conforms() const { return count(Verdict::kFailed) == 0; }
 };
 
+/// An error (kInvalidArgument) that names the first of `ids` that is no rule.
+[[nodiscard]] Result<void> check_ids(const std::vector<std::string>& ids);
+
 /// The caller must be the only thread of its process: each rule forks. An error means that nothing could be asked: the
-/// file is no shared object of this machine, the model cannot be read, an id is unknown.
+/// file is no shared object of this machine, the model cannot be read, an id is unknown, the plugin lacks the types of
+/// the cache.
 [[nodiscard]] Result<Report> validate(const Options& options);
 
 }  // namespace llorch::conformance

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "plugin/plugin.hpp"
+#include "tools/command.hpp"
 #include "tools/kv_type.hpp"
 #include "tools/validate.hpp"
 
@@ -162,10 +163,16 @@ void add_plugins(CLI::App& app, int& exit_code) {
   add_kv_type_flags(*command, *kv);
   command->footer(
       "A file that is no usable plugin is listed with the reason. Exit code 1 when none can be used.\n"
-      "With --validate: exit code 1 when a rule fails; --kv-type is of the contexts that rules make. "
+      "With --validate: exit code 1 when a rule fails or none can be asked, 2 when --rule names none; --kv-type is of "
+      "the contexts that rules make. "
       "docs/conformance.md says what each rule means.");
   command->callback([options, kit, kv, validate, &exit_code] {
     if (validate->count() > 0) {
+      if (const auto known = conformance::check_ids(kit->only); !known) {
+        std::cerr << "llorch-host plugins: " << known.error().message << '\n';
+        exit_code = kExitUsage;
+        return;
+      }
       kit->kv_dtype_k = kv_types(*kv).k;
       kit->kv_dtype_v = kv_types(*kv).v;
       const auto conforms = validate_plugin(*kit, options->json, std::cout);

@@ -143,6 +143,7 @@ const std::vector<Fault> faults = {
     {"threads move", "K-36", "7 threads against one"},
     {"half the memory", "K-37", "memory_usage"},
     {"leaks", "K-38", "more bytes of the heap"},
+    {"leaks mapped pages", "K-38", "more bytes are mapped after each"},
     {"contexts share", "K-39", "beside others"},
 };
 
@@ -233,6 +234,18 @@ BOOST_AUTO_TEST_CASE(what_is_no_plugin_or_no_model_or_no_rule_is_an_error_before
   options.model.clear();
   options.only = {"K-00"};
   BOOST_TEST(validate(options).error().message == "no rule K-00: expected K-01 to K-39");
+}
+
+BOOST_AUTO_TEST_CASE(a_type_of_the_cache_that_the_plugin_lacks_is_an_error_and_no_failed_rule) {
+  Options options;
+  options.plugin = lib / "examples/bag_of_words.so";
+  options.kv_dtype_v = LLORCH_DTYPE_Q8_0;
+  const auto report = validate(options);
+  BOOST_TEST_REQUIRE(report.has_error());
+  const std::string& message = report.error().message;
+  BOOST_TEST(message.starts_with("--kv-type: "), message);
+  BOOST_TEST(message.find("UNSUPPORTED (the cache has no dtype to choose)") != std::string::npos, message);
+  BOOST_TEST(message.find('\n') == std::string::npos, message);
 }
 
 BOOST_AUTO_TEST_CASE(every_rule_has_the_next_number_and_a_line_in_the_documentation) {

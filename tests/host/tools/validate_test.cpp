@@ -75,6 +75,8 @@ BOOST_AUTO_TEST_CASE(the_exit_code_is_0_when_no_rule_fails_and_1_when_one_does) 
   };
   BOOST_TEST(run({"plugins", "--validate", template_plugin.string(), "--rule", "K-01", "--json"}) == 0);
   BOOST_TEST(run({"plugins", "--validate", other_model.string()}) == 1);
+  BOOST_TEST(run({"plugins", "--validate", template_plugin.string(), "--rule", "K-99"}) == 2);
+  BOOST_TEST(run({"plugins", "--validate", template_plugin.string(), "--kv-type", "q8_0"}) == 1);
   const std::string llama = (fs::path(LLORCH_BINARY_DIR) / "lib/llorch/plugins/llama2_cpu.so").string();
   BOOST_TEST(run({"plugins", "--validate", llama, "--model", other_model.string(), "--rule", "K-01"}) == 1);
 }

@@ -6,6 +6,8 @@
 #define LLORCH_DEFINE_PLUGIN(...) static_assert(true, "this file defines the two symbols itself")
 #include "../../../../plugin_api/template/bag_of_words.cpp"
 
+#include <sys/mman.h>
+
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -120,6 +122,10 @@ llorch_status model_create(llorch_plugin* plugin, const llorch_source* source, c
   if (fault("leaks")) {
     lost = std::malloc(1000);
     if (lost == nullptr) return LLORCH_OUT_OF_MEMORY;
+  }
+  if (fault("leaks mapped pages")) {
+    lost = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (lost == MAP_FAILED) return LLORCH_OUT_OF_MEMORY;
   }
   llorch_source forgiving = *source;
   forgiving.tensor_read = [](const llorch_source* self, std::uint64_t index, std::uint64_t offset, void* to,
