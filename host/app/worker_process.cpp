@@ -154,9 +154,9 @@ void WorkerProcess::loaded(Result<api::Backend> backend) {
   }
   worker_.set_ready(std::move(backend.value()));
   const std::string uri = public_uri(config_.host, server_->port());
-  spdlog::info("ready: {} with {}, context {}, KV cache {}, at {}", worker_.identity().model_name,
-               worker_.backend()->plugin, worker_.backend()->engine->context_length(),
-               tools::to_string(tools::kv_type_names(config_)), uri);
+  const std::string kv = tools::to_string(tools::kv_type_names(config_));
+  spdlog::info("ready: {} with {}, context {}{}, at {}", worker_.identity().model_name, worker_.backend()->plugin,
+               worker_.backend()->engine->context_length(), kv == "default" ? "" : ", KV cache " + kv, uri);
   if (!config_.callback_url.empty()) {
     announcing_ = true;
     boost::asio::co_spawn(io_, announce_ready(worker_, config_.callback_url, uri),
