@@ -78,6 +78,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(decode(body, body.size()) == decode(body, 1));
   }
   require(decode(bytes, size) == decode(bytes, 3));
-  (void)parse_url(bytes);
+  (void)llorch::parse_url(bytes);
   return 0;
 }
