@@ -60,12 +60,14 @@ Result<void> bench(const BenchOptions& options, std::ostream& out,
   if (const auto context = (*model)->create_context(smallest); context) {
     if (const auto memory = (*context)->memory_usage(); memory) report.weights_in_memory = memory->weights;
   }
+  const unsigned processors = std::thread::hardware_concurrency();
+  for (const std::uint32_t threads : options.threads) {
+    if (processors == 0 || threads <= processors) continue;
+    std::cerr << fmt::format("llorch-host bench: {} threads share {} processors: figures will suffer\n", threads,
+                             processors);
+  }
   if (options.limits) {
     for (const std::uint32_t threads : options.threads) {
-      if (const unsigned cpus = std::thread::hardware_concurrency(); cpus > 0 && threads > cpus) {
-        std::cerr << fmt::format("llorch-host bench: {} threads share {} processors: figures will suffer\n", threads,
-                                 cpus);
-      }
       progress(fmt::format("limits of the machine, {} thread(s)", threads));
       const auto limits = measure_limits(threads);
       if (!limits) return limits.error();

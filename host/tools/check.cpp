@@ -85,9 +85,6 @@ Result<LadderResult> run(const CheckOptions& options, const checkpoint::Subject&
 }  // namespace
 
 Result<bool> check(const CheckOptions& options, std::ostream& out) {
-  if (options.reference.empty() == options.known.empty()) {
-    return make_error(ErrorCode::kInvalidArgument, "give either --reference DIR or --known NAME");
-  }
   const auto file = model_file::ModelFile::open(options.model);
   if (!file) return file.error();
   const auto plugin = plugin::choose_plugin(options.plugin, options.plugin_dir, (*file)->source());

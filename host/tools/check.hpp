@@ -23,11 +23,11 @@ struct CheckOptions {
   bool json = false;
 };
 
-/// Climbs the ladder and writes a table, rung after rung, or one JSON object. Returns whether every rung holds; an
-/// error means that nothing could be compared.
+/// Of reference and known exactly one is given. Climbs the ladder and writes a table, rung after rung, or one JSON
+/// object. Returns whether every rung holds; an error means that nothing could be compared.
 [[nodiscard]] Result<bool> check(const CheckOptions& options, std::ostream& out);
 
-/// Adds the subcommand; its exit code is 0 when every rung holds, otherwise 1.
+/// Adds the subcommand; its exit code is 0 when every rung holds, 1 when one does not, 2 for bad usage.
 void add_check(CLI::App& app, int& exit_code);
 
 }  // namespace llorch::tools

@@ -21,6 +21,7 @@
 #include "api/prompt_tokens.hpp"
 #include "base/text.hpp"
 #include "tools/command.hpp"
+#include "tools/interrupt.hpp"
 #include "tools/load_model.hpp"
 #include "tools/printing_listener.hpp"
 #include "tools/text_input.hpp"
@@ -39,12 +40,6 @@ struct CompleteOptions {
   bool json = false;
   ConfigCommand config;
 };
-
-volatile std::sig_atomic_t interrupted = 0;
-
-void on_interrupt(int signal) {
-  interrupted = signal;
-}
 
 double milliseconds(double seconds) {
   return std::round(seconds * 1e6) / 1e3;
@@ -128,8 +123,7 @@ int run(const CompleteOptions& options) {
   Result<engine::Request> request = make_request(options, *loaded, engine.value()->context_length());
   if (request.has_error()) return fail(request.error().message);
   std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGINT, on_interrupt);
-  std::signal(SIGTERM, on_interrupt);
+  watch_interrupts();
   const auto listener = std::make_shared<PrintingListener>(!options.json);
   const Result<void> queued = engine.value()->submit({{*request, listener}});
   if (queued.has_error()) return fail(queued.error().message);
@@ -137,7 +131,7 @@ int run(const CompleteOptions& options) {
   constexpr std::chrono::milliseconds kLookForSignals{50};
   bool stopped = false;
   while (!listener->wait(kLookForSignals)) {
-    if (!stopped && (interrupted != 0 || listener->output_closed())) {
+    if (!stopped && (interrupted() != 0 || listener->output_closed())) {
       engine.value()->cancel("complete");
       stopped = true;
     } else if (stopped) {
@@ -155,7 +149,7 @@ int run(const CompleteOptions& options) {
     std::cerr << fmt::format("llorch-host: stopped after {} of {} tokens: the context of {} is full\n",
                              end.completion_tokens, options.max_tokens, engine.value()->context_length());
   }
-  if (interrupted != 0) return 128 + interrupted;
+  if (interrupted() != 0) return 128 + interrupted();
   // A closed pipe is the reader's wish; anything else, a full disk for one, has lost text.
   const int output_error = listener->output_error();
   if (output_error != 0 && output_error != EPIPE) {

@@ -81,8 +81,8 @@ Result<InspectReport> make_report(const InspectOptions& options) {
   auto model = ModelFile::open(options.model, {.vocabulary_only = true});
   if (!model) return model.error();
   report.model = std::move(*model);
-  if (report.model->tensors().empty() && report.model->architecture().empty() &&
-      !summarize_tokenizer(*report.model).vocab_size) {
+  report.tokenizer = summarize_tokenizer(*report.model);
+  if (report.model->tensors().empty() && report.model->architecture().empty() && !report.tokenizer.vocab_size) {
     return make_error(
         ErrorCode::kInvalidArgument,
         fmt::format("{}: no model in it: expected weights, a config.json with an architecture or a tokenizer",
@@ -96,7 +96,6 @@ Result<InspectReport> make_report(const InspectOptions& options) {
     }
   }
   report.kv = options.kv;
-  report.tokenizer = summarize_tokenizer(*report.model);
   report.context = options.context > 0 ? options.context : context_length(*report.model);
   if (report.model->tensors().empty() || report.context == 0) return report;
 

@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "tools/command.hpp"
+#include "tools/interrupt.hpp"
 #include "tools/load_model.hpp"
 #include "tools/logprob_file.hpp"
 #include "tools/perplexity_figures.hpp"
@@ -89,13 +90,6 @@ std::string to_text(const PerplexityOptions& options, const plugin::Info& plugin
   return out;
 }
 
-// Set by the signal handler, looked at after every position.
-volatile std::sig_atomic_t interrupted = 0;
-
-void on_interrupt(int signal) {
-  interrupted = signal;
-}
-
 }  // namespace
 
 Result<void> perplexity(const PerplexityOptions& options, std::istream& in, std::ostream& out,
@@ -138,8 +132,8 @@ Result<void> perplexity(const PerplexityOptions& options, std::istream& in, std:
 
   PerplexityFigures figures;
   const auto position = [&](std::span<const float> log_probs, std::int32_t next) -> Result<void> {
-    if (interrupted != 0)
-      return make_error(ErrorCode::kCancelled, fmt::format("interrupted by signal {}", int{interrupted}));
+    if (interrupted() != 0)
+      return make_error(ErrorCode::kCancelled, fmt::format("interrupted by signal {}", interrupted()));
     if (base) {
       const auto other = base->next();
       if (!other) return other.error();
@@ -221,13 +215,12 @@ void add_perplexity(CLI::App& app, int& exit_code) {
     set_up_logging("warn");  // standard output is for the figures
     const bool terminal = isatty(STDERR_FILENO) == 1;
     // An unfinished file of log-probabilities is removed, and one beyond the limit of file sizes is an error to report.
-    std::signal(SIGINT, on_interrupt);
-    std::signal(SIGTERM, on_interrupt);
+    watch_interrupts();
     std::signal(SIGXFSZ, SIG_IGN);
     const auto done = perplexity(*options, std::cin, std::cout, [terminal](const std::string& line) {
       if (terminal) std::cerr << line << '\n';
     });
-    exit_code = done ? kExitOk : fail(done.error().message, interrupted != 0 ? 128 + interrupted : kExitFailed);
+    exit_code = done ? kExitOk : fail(done.error().message, interrupted() != 0 ? 128 + interrupted() : kExitFailed);
   });
 }
 

@@ -135,6 +135,9 @@ class KvCache {
   /// The same for all blocks of these rows, of which there is one at least. NO_KV_SPACE: nothing changed.
   void make_private(Sequence& s, const Range& rows);
   void copy_row(const Sequence& from, std::int64_t from_row, const Sequence& to, std::int64_t to_row);
+  /// move(keys of the row's block and head, its values, slot) for the rows in order, head by head.
+  template <class Move>
+  void for_each_row(std::int64_t layer, const Sequence& s, Move move) const;
   /// All rows of one layer as they are stored: (n_rows, n_heads, bytes of a row of a head).
   void read_rows(std::int64_t layer, const Sequence& s, unsigned char* k, unsigned char* v) const;
   void write_rows(std::int64_t layer, const Sequence& s, const unsigned char* k, const unsigned char* v);

@@ -66,30 +66,32 @@ Header header_for(const KvShape& shape, std::uint64_t fingerprint, std::uint64_t
 
 }  // namespace
 
-void KvCache::read_rows(std::int64_t layer, const Sequence& s, unsigned char* k, unsigned char* v) const {
+template <class Move>
+void KvCache::for_each_row(std::int64_t layer, const Sequence& s, Move move) const {
   for (std::size_t i = 0; i < s.positions.size(); ++i) {
     const std::uint32_t block = s.blocks[i / kKvBlock];
     const auto slot = static_cast<std::int64_t>(i % kKvBlock);
-    for (std::int64_t h = 0; h < shape_.n_heads; ++h) {
-      k_layout_.get_row(k_at(layer, block) + h * k_head_, slot, k);
-      v_layout_.get_row(v_at(layer, block) + h * v_head_, slot, v);
-      k += k_layout_.row_bytes();
-      v += v_layout_.row_bytes();
-    }
+    for (std::int64_t h = 0; h < shape_.n_heads; ++h)
+      move(k_at(layer, block) + h * k_head_, v_at(layer, block) + h * v_head_, slot);
   }
 }
 
+void KvCache::read_rows(std::int64_t layer, const Sequence& s, unsigned char* k, unsigned char* v) const {
+  for_each_row(layer, s, [&](const unsigned char* k_block, const unsigned char* v_block, std::int64_t slot) {
+    k_layout_.get_row(k_block, slot, k);
+    v_layout_.get_row(v_block, slot, v);
+    k += k_layout_.row_bytes();
+    v += v_layout_.row_bytes();
+  });
+}
+
 void KvCache::write_rows(std::int64_t layer, const Sequence& s, const unsigned char* k, const unsigned char* v) {
-  for (std::size_t i = 0; i < s.positions.size(); ++i) {
-    const std::uint32_t block = s.blocks[i / kKvBlock];
-    const auto slot = static_cast<std::int64_t>(i % kKvBlock);
-    for (std::int64_t h = 0; h < shape_.n_heads; ++h) {
-      k_layout_.put_row(k_at(layer, block) + h * k_head_, slot, k);
-      v_layout_.put_row(v_at(layer, block) + h * v_head_, slot, v);
-      k += k_layout_.row_bytes();
-      v += v_layout_.row_bytes();
-    }
-  }
+  for_each_row(layer, s, [&](unsigned char* k_block, unsigned char* v_block, std::int64_t slot) {
+    k_layout_.put_row(k_block, slot, k);
+    v_layout_.put_row(v_block, slot, v);
+    k += k_layout_.row_bytes();
+    v += v_layout_.row_bytes();
+  });
 }
 
 void KvCache::save(std::int32_t seq, const llorch_writer& writer) const {
