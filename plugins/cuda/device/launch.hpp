@@ -1,0 +1,56 @@
+// Starting a kernel, the same call for nvcc and for the emulation.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <tuple>
+#include <utility>
+
+#include "cuda/device/runtime.hpp"
+
+namespace llorch::cuda {
+
+struct Dim {
+  unsigned x = 1, y = 1, z = 1;
+};
+
+/// The block's threads must be whole warps: at most 1024, a multiple of 32.
+inline constexpr unsigned kWarp = 32;
+inline constexpr unsigned kMostBlockThreads = 1024;
+
+namespace detail {
+
+/// `function`: the kernel's address on the host; `arguments`: where each of its arguments lies. (CUDA)
+void launch_kernel(Stream& stream, const char* name, const void* function, Dim grid, Dim block,
+                   std::size_t shared_bytes, void** arguments);
+/// `body` runs the kernel for the current thread. (emulation)
+void launch_emulated(Stream& stream, const char* name, Dim grid, Dim block, std::size_t shared_bytes,
+                     std::function<void()> body);
+/// INTERNAL, naming the kernel, for a grid or block that no device takes or more shared memory than this one has.
+void check_launch(const char* name, Dim grid, Dim block, std::size_t shared_bytes, std::uint64_t most_shared_bytes);
+
+}  // namespace detail
+
+/// Gives `kernel` to the stream for every thread of `grid` blocks of `block` threads, with that much dynamic shared
+/// memory for each block. The arguments are copied now. `name` is what messages call the kernel; it must live on (a
+/// literal).
+template <class... Parameters, class... Arguments>
+void launch(Stream& stream, const char* name, void (*kernel)(Parameters...), Dim grid, Dim block,
+            std::size_t shared_bytes, Arguments&&... arguments) {
+  static_assert(sizeof...(Parameters) == sizeof...(Arguments), "one argument for each parameter of the kernel");
+  std::tuple<Parameters...> values(std::forward<Arguments>(arguments)...);
+#if defined(LLORCH_CUDA_EMULATION)
+  detail::launch_emulated(stream, name, grid, block, shared_bytes,
+                          [kernel, values = std::move(values)] { std::apply(kernel, values); });
+#else
+  std::apply(
+      [&](Parameters&... value) {
+        void* pointers[] = {static_cast<void*>(&value)..., nullptr};
+        detail::launch_kernel(stream, name, reinterpret_cast<const void*>(kernel), grid, block, shared_bytes, pointers);
+      },
+      values);
+#endif
+}
+
+}  // namespace llorch::cuda
