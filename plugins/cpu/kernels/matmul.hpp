@@ -10,8 +10,9 @@
 
 namespace llorch::cpu::LLORCH_CPU_ISA {
 
-/// Columns ahead of the multiplication at which weights are asked for when they come from memory.
-inline constexpr std::int64_t kPrefetchColumns = 32;
+/// Columns ahead of the multiplication at which weights are asked for when they come from memory: 4 KiB of each group.
+template <class W>
+inline constexpr std::int64_t kPrefetchColumns = 4096 / (kLanes * static_cast<std::int64_t>(sizeof(W)));
 /// Token rows whose activations, kPanelColumns wide, stay in L2 together with a weight panel.
 inline constexpr std::int64_t kBlockTokens = 768;
 static_assert(kBlockTokens % kTileTokens == 0, "a tile that crosses blocks would be laid out twice");
@@ -30,30 +31,42 @@ void multiply_tile(const W* w, std::int64_t group_stride, std::int64_t n_cols, c
     }
   }
   // Inlined by force: a function of its own would keep the accumulators in memory.
+  const auto column = [&](std::int64_t k) __attribute__((always_inline)) {
+    V16 weights[G];
+    LLORCH_UNROLL
+    for (int g = 0; g < G; ++g)
+      weights[g] = load(w + g * group_stride + k * kLanes);
+    LLORCH_UNROLL
+    for (int t = 0; t < T; ++t) {
+      const V16 activation = splat(x[k * T + t]);
+      LLORCH_UNROLL
+      for (int g = 0; g < G; ++g)
+        acc[t][g] = fma(weights[g], activation, acc[t][g]);
+    }
+  };
+  constexpr int kLineColumns = 64 / (kLanes * static_cast<int>(sizeof(W)));
   const auto columns = [&](std::int64_t begin, std::int64_t end, std::int64_t prefetch_offset)
       __attribute__((always_inline)) {
-    for (std::int64_t k = begin; k < end; ++k) {
-      V16 weights[G];
-      LLORCH_UNROLL
-      for (int g = 0; g < G; ++g) {
-        const W* lane = w + g * group_stride + k * kLanes;
-        weights[g] = load(lane);
-        if constexpr (kFromMemory) prefetch(lane + prefetch_offset);
-      }
-      LLORCH_UNROLL
-      for (int t = 0; t < T; ++t) {
-        const V16 activation = splat(x[k * T + t]);
+    std::int64_t k = begin;
+    for (; k + kLineColumns <= end; k += kLineColumns) {
+      if constexpr (kFromMemory) {
         LLORCH_UNROLL
         for (int g = 0; g < G; ++g)
-          acc[t][g] = fma(weights[g], activation, acc[t][g]);
+          prefetch(w + g * group_stride + k * kLanes + prefetch_offset);
       }
+      LLORCH_UNROLL
+      for (int i = 0; i < kLineColumns; ++i)
+        column(k + i);
     }
+    for (; k < end; ++k)
+      column(k);
   };
   if constexpr (kFromMemory) {
     // The last columns ask for the first ones of the next G groups, which lie G - 1 groups after this one's end.
-    const std::int64_t near_end = n_cols > kPrefetchColumns ? n_cols - kPrefetchColumns : 0;
-    columns(0, near_end, kPrefetchColumns * kLanes);
-    columns(near_end, n_cols, (G - 1) * group_stride + kPrefetchColumns * kLanes);
+    constexpr std::int64_t kAhead = kPrefetchColumns<W>;
+    const std::int64_t near_end = n_cols > kAhead ? n_cols - kAhead : 0;
+    columns(0, near_end, kAhead * kLanes);
+    columns(near_end, n_cols, (G - 1) * group_stride + kAhead * kLanes);
   } else {
     columns(0, n_cols, 0);
   }

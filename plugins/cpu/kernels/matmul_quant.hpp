@@ -9,8 +9,11 @@
 
 namespace llorch::cpu::LLORCH_CPU_ISA {
 
-/// Bytes ahead of the multiplication at which codes are asked for.
-inline constexpr std::int64_t kPrefetchCodes = 3072;
+/// Bytes ahead of the multiplication at which codes are asked for, of each of the row groups that are read at a time.
+inline constexpr std::int64_t kPrefetchCodes = 4096;
+
+/// The same of scales.
+inline constexpr std::int64_t kPrefetchScales = 1024;
 
 /// Codes of quad kQuad of a block of a packed matrix, as unsigned bytes.
 template <WeightType kType, int kQuad>
@@ -50,6 +53,7 @@ template <WeightType kType>
 class ScaleReader {
  public:
   static constexpr PackedFormat kFormat = packed_format(kType);
+  ScaleReader() = default;
   explicit ScaleReader(const std::uint8_t* scales) : next_(scales) {}
 
   /// To be called before the first part of each block; `block` counts from the reader's start, which is the start of a
@@ -61,7 +65,8 @@ class ScaleReader {
     if constexpr (kFormat.minimums) minimum_ = load(halves + kLanes);
     factors_ = next_ + kLanes * 2 * (kFormat.minimums ? 2 : 1);
     next_ += kFormat.scale_bytes();
-    prefetch(next_ + 4 * kFormat.scale_bytes());
+    for (std::int64_t byte = 0; byte < kFormat.scale_bytes(); byte += 64)
+      prefetch(next_ + kPrefetchScales + byte);
   }
   /// Of the next part.
   LLORCH_INLINE PartScale part() {
@@ -74,7 +79,7 @@ class ScaleReader {
   }
 
  private:
-  const std::uint8_t* next_;
+  const std::uint8_t* next_ = nullptr;
   const std::uint8_t* factors_ = nullptr;
   V16 scale_ = splat(0.0f);
   V16 minimum_ = splat(0.0f);
@@ -103,42 +108,74 @@ LLORCH_INLINE void add_part(const ActivationBlock& x, std::int64_t rows, int sum
   }
 }
 
-/// Row groups [group_begin, group_end) for T rows, codes straight from memory.
-template <WeightType kType, int T>
-void quant_direct(const MatmulArgs& a, std::int64_t group_begin, std::int64_t group_end) {
+/// G neighbouring row groups, the first of them g, for T rows; codes come straight from memory. Several groups at a
+/// time are several streams of memory, which a core reads faster than one. The groups take turns after each unit of
+/// scale_columns().
+template <WeightType kType, int T, int G>
+void quant_direct_groups(const MatmulArgs& a, std::int64_t g) {
   constexpr PackedFormat kFormat = packed_format(kType);
   constexpr int kQuads = kFormat.part_columns / 4;
   using PartDot = Dot<kFormat.code_bits(), kQuads>;
   const std::int64_t n_blocks = a.weights.n_cols / kQuantColumns;
   const std::int64_t group_bytes = kFormat.group_bytes(a.weights.n_cols);
+  const std::int64_t codes_bytes = n_blocks * kFormat.code_bytes();
   const auto* tile = static_cast<const std::int8_t*>(a.x);
-  for (std::int64_t g = group_begin; g < group_end; ++g) {
-    const std::uint8_t* codes = static_cast<const std::uint8_t*>(a.weights.data) + g * group_bytes;
-    ScaleReader<kType> scales(codes + n_blocks * kFormat.code_bytes());
-    V16 acc[T];
+  const std::uint8_t* group = static_cast<const std::uint8_t*>(a.weights.data) + g * group_bytes;
+  V16 acc[G][T];
+  LLORCH_UNROLL
+  for (int i = 0; i < G; ++i) {
     LLORCH_UNROLL
     for (int t = 0; t < T; ++t)
-      acc[t] = a.bias == nullptr ? splat(0.0f) : load(a.bias + g * kLanes);
-    for (std::int64_t b = 0; b < n_blocks; ++b) {
-      const ActivationBlock x = ActivationBlock::at(tile, b, T);
+      acc[i][t] = a.bias == nullptr ? splat(0.0f) : load(a.bias + (g + i) * kLanes);
+  }
+  const std::uint8_t* codes[G];
+  ScaleReader<kType> scales[G];
+  LLORCH_UNROLL
+  for (int i = 0; i < G; ++i) {
+    codes[i] = group + i * group_bytes;
+    scales[i] = ScaleReader<kType>(codes[i] + codes_bytes);
+  }
+  for (std::int64_t b = 0; b < n_blocks; ++b) {
+    const ActivationBlock x = ActivationBlock::at(tile, b, T);
+    // The last blocks ask for the first ones of the next G groups.
+    const std::int64_t ahead =
+        b * kFormat.code_bytes() + kPrefetchCodes < codes_bytes ? 0 : G * group_bytes - codes_bytes;
+    LLORCH_UNROLL
+    for (int i = 0; i < G; ++i) {
       const auto code = [&]<int kQuad>() __attribute__((always_inline)) {
-        return unpack<kType, kQuad>(codes);
+        return unpack<kType, kQuad>(codes[i]);
       };
-      for (std::int64_t i = 0; i < kFormat.code_bytes(); i += 64)
-        prefetch(codes + kPrefetchCodes + i);
-      scales.enter(b);
+      for (std::int64_t byte = 0; byte < kFormat.code_bytes(); byte += 64)
+        prefetch(codes[i] + ahead + kPrefetchCodes + byte);
+      scales[i].enter(b);
       constexpr auto kAll = std::make_index_sequence<kQuads>{};
       if constexpr (kFormat.parts() == 1) {
-        add_part<PartDot, kFormat.offset_shift, kFormat.minimums, 0, T>(x, T, 0, scales.part(), code, acc, kAll);
+        add_part<PartDot, kFormat.offset_shift, kFormat.minimums, 0, T>(x, T, 0, scales[i].part(), code, acc[i], kAll);
       } else {
-        add_part<PartDot, kFormat.offset_shift, kFormat.minimums, 0, T>(x, T, 1, scales.part(), code, acc, kAll);
-        add_part<PartDot, kFormat.offset_shift, kFormat.minimums, 4, T>(x, T, 2, scales.part(), code, acc, kAll);
+        add_part<PartDot, kFormat.offset_shift, kFormat.minimums, 0, T>(x, T, 1, scales[i].part(), code, acc[i], kAll);
+        add_part<PartDot, kFormat.offset_shift, kFormat.minimums, 4, T>(x, T, 2, scales[i].part(), code, acc[i], kAll);
       }
-      codes += kFormat.code_bytes();
+      codes[i] += kFormat.code_bytes();
     }
+  }
+  LLORCH_UNROLL
+  for (int i = 0; i < G; ++i) {
     LLORCH_UNROLL
     for (int t = 0; t < T; ++t)
-      store(a.y + t * a.y_stride + g * kLanes, acc[t]);
+      store(a.y + t * a.y_stride + (g + i) * kLanes, acc[i][t]);
+  }
+}
+
+/// Row groups [group_begin, group_end) for T rows, codes straight from memory.
+template <WeightType kType, int T>
+void quant_direct(const MatmulArgs& a, std::int64_t group_begin, std::int64_t group_end) {
+  constexpr int kStreams = quant_streams(T);
+  std::int64_t g = group_begin;
+  for (; g + kStreams <= group_end; g += kStreams)
+    quant_direct_groups<kType, T, kStreams>(a, g);
+  if constexpr (kStreams > 1) {
+    for (; g < group_end; ++g)
+      quant_direct_groups<kType, T, 1>(a, g);
   }
 }
 

@@ -17,6 +17,9 @@ constexpr int quant_rows(int bits) {
   return bits <= 4 ? 4 : 2;
 }
 inline constexpr int kQuantGroups = 1;
+constexpr int quant_streams(int n_rows) {
+  return n_rows == 1 ? 4 : n_rows == 2 ? 2 : 1;
+}
 
 struct I16 {
   __m256i lo, hi;

@@ -22,6 +22,9 @@ constexpr int quant_rows(int) {
   return 6;
 }
 inline constexpr int kQuantGroups = 2;
+constexpr int quant_streams(int n_rows) {
+  return n_rows <= 2 ? 4 : 2;
+}
 
 struct I16 {
   __m512i v;

@@ -19,6 +19,10 @@ constexpr int quant_rows(int) {
   return 4;
 }
 inline constexpr int kQuantGroups = 1;
+/// Row groups that are read at a time where n_rows rows are multiplied straight from memory.
+constexpr int quant_streams(int) {
+  return 1;
+}
 
 /// A 32-bit integer for each row of a group.
 struct I16 {
