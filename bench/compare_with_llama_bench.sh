@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
 # Prefill and decode of a llorch plugin against llama.cpp's llama-bench, on the same file with the same threads.
 #
-#   bench/compare_with_llama_bench.sh -b LLAMA_BENCH -m MODEL.gguf [-m ...] [-t 1,2] [-p 512] [-n 64] [-r 8] [-P PLUGIN.so]
+#   bench/compare_with_llama_bench.sh -b LLAMA_BENCH -m MODEL.gguf [-m ...] [-t 1,2] [-p 512] [-n 64] [-r 8] [-P PLUGIN.so] [-c COMMENT]
+#
+# PLUGIN.so is gpt2_cpu of the release build unless given. LLORCH_CPU_ISA=avx2 holds the CPU plugins to AVX2; take a llama-bench
+# that is held to it too, and say so in COMMENT: both go into the result.
 #
 # Each round runs one program, then the other, in the order A B B A, pinned to the same cores; both warm up inside their
 # own process. Prints a table of medians and spreads and writes bench/results/<date>.json. A difference counts when it is
@@ -9,10 +12,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-llama_bench='' plugin=build/release/lib/llorch/plugins/gpt2_cpu.so threads=1,2 prompt=512 generate=64 rounds=8
+llama_bench='' plugin=build/release/lib/llorch/plugins/gpt2_cpu.so threads=1,2 prompt=512 generate=64 rounds=8 comment=''
 bench=build/release/bin/plugin_bench
 models=()
-while getopts 'b:m:t:p:n:r:P:h' option; do
+while getopts 'b:m:t:p:n:r:P:c:h' option; do
   case $option in
     b) llama_bench=$OPTARG ;;
     m) models+=("$OPTARG") ;;
@@ -21,7 +24,8 @@ while getopts 'b:m:t:p:n:r:P:h' option; do
     n) generate=$OPTARG ;;
     r) rounds=$OPTARG ;;
     P) plugin=$OPTARG ;;
-    *) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    c) comment=$OPTARG ;;
+    *) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 2 ;;
   esac
 done
 [ -x "$llama_bench" ] || { echo "no llama-bench at '$llama_bench': give its path with -b" >&2; exit 2; }
@@ -55,6 +59,7 @@ cpu=$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -1)
 {
   printf '{\n  "machine": "%s, %s cores",\n' "$cpu" "$(nproc)"
   printf '  "compiler": "%s",\n  "commit": "%s",\n' "$(c++ --version | head -1)" "$(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
+  printf '  "instruction_set": "%s", "comment": "%s",\n' "${LLORCH_CPU_ISA:-the best of the machine}" "$comment"
   printf '  "load_average_before": "%s",\n  "rounds": %s, "prompt": %s, "generate": %s,\n  "results": [' \
     "$(cut -d' ' -f1-3 /proc/loadavg)" "$rounds" "$prompt" "$generate"
 } >"$result"
