@@ -11,16 +11,17 @@
 #include <string>
 #include <vector>
 
+#include "common/quant/block_formats.hpp"
+#include "common/quant/dequantize.hpp"
 #include "cpu/compute/compute.hpp"
 #include "cpu/kernels/packing.hpp"
 #include "cpu/kernels/select.hpp"
-#include "cpu/quant/block_formats.hpp"
-#include "cpu/quant/dequantize.hpp"
 #include "cpu/quant/repack.hpp"
 
 namespace {
 
-using namespace llorch::cpu;  // NOLINT(google-build-using-namespace)
+using namespace llorch::common;  // NOLINT(google-build-using-namespace)
+using namespace llorch::cpu;     // NOLINT(google-build-using-namespace)
 
 /// Seconds of the clock, or of this thread's processor time, which other processes disturb less.
 bool use_cpu_time = false;

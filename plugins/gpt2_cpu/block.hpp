@@ -39,7 +39,7 @@ struct BlockState {
   cpu::KvCache& kv;
   cpu::Taps& taps;
   Activations& activations;
-  cpu::LiveRows& rows;
+  common::LiveRows& rows;
 };
 
 /// x += attention(norm(x)); x += feed_forward(norm(x)). With `outputs_only`, rows that nobody asked for are dropped as

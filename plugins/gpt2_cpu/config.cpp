@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <string>
 
-#include "cpu/base/failure.hpp"
-
 namespace llorch::gpt2_cpu {
 namespace {
 

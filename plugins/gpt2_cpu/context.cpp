@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "cpu/base/failure.hpp"
 #include "gpt2_cpu/model.hpp"
 
 namespace llorch::gpt2_cpu {
@@ -12,7 +11,7 @@ std::int64_t widest_input(const Config& c) {
   return std::max(c.dim, c.ffn_dim);
 }
 
-cpu::KvShape kv_shape(const Config& c, const cpu::ContextLimits& l) {
+common::KvShape kv_shape(const Config& c, const common::ContextLimits& l) {
   return {c.n_layers, c.n_heads, c.head_dim, c.n_positions, l.k_type, l.v_type};
 }
 
@@ -22,7 +21,7 @@ cpu::AttentionHeads heads(const Config& c) {
 
 }  // namespace
 
-ContextBytes context_bytes(const Config& c, const cpu::ContextLimits& l) {
+ContextBytes context_bytes(const Config& c, const common::ContextLimits& l) {
   ContextBytes bytes;
   bytes.kv = cpu::KvCache::bytes_for(kv_shape(c, l), l.max_tokens);
   bytes.scratch = cpu::Compute::scratch_bytes(l.n_threads, l.max_rows, widest_input(c)) +
@@ -31,7 +30,7 @@ ContextBytes context_bytes(const Config& c, const cpu::ContextLimits& l) {
   return bytes;
 }
 
-Context::Context(const Model& model, const cpu::ContextLimits& limits)
+Context::Context(const Model& model, const common::ContextLimits& limits)
     : model_(model),
       limits_(limits),
       compute_(model.kernels(), limits.n_threads, limits.max_rows, widest_input(model.config())),
@@ -85,9 +84,9 @@ llorch_output Context::head() {
 }
 
 llorch_output Context::forward(const llorch_batch& batch) {
-  const std::vector<cpu::KvRun> runs =
-      cpu::plan_batch(batch, limits_, model_.config().n_positions, model_.config().n_vocab, kv_, rows_);
-  cpu::KvCache::Append append(kv_, runs);
+  const std::vector<common::KvRun> runs =
+      common::plan_batch(batch, limits_, model_.config().n_positions, model_.config().n_vocab, kv_, rows_);
+  common::KvBook::Append append(kv_, runs);
   BlockState state{model_.config(), compute_, attention_, kv_, taps_, activations_, rows_};
 
   embed(batch);

@@ -6,11 +6,11 @@
 #include <cstdint>
 #include <utility>
 
+#include "common/batch/limits.hpp"
 #include "cpu/compute/attention.hpp"
 #include "cpu/compute/compute.hpp"
 #include "cpu/compute/live_rows.hpp"
 #include "cpu/compute/taps.hpp"
-#include "cpu/context/limits.hpp"
 #include "cpu/kv_cache/kv_cache.hpp"
 #include "gpt2_cpu/block.hpp"
 #include "gpt2_cpu/config.hpp"
@@ -24,12 +24,12 @@ struct ContextBytes {
   std::uint64_t kv = 0;
   std::uint64_t scratch = 0;
 };
-ContextBytes context_bytes(const Config& config, const cpu::ContextLimits& limits);
+ContextBytes context_bytes(const Config& config, const common::ContextLimits& limits);
 
 /// One caller at a time. The functions that the ABI names do what llorch_plugin.h says.
 class Context {
  public:
-  Context(const Model& model, const cpu::ContextLimits& limits);
+  Context(const Model& model, const common::ContextLimits& limits);
 
   llorch_output forward(const llorch_batch& batch);
   void kv_seq_remove(std::int32_t seq, std::int32_t p0, std::int32_t p1) { kv_.remove(seq, p0, p1); }
@@ -51,13 +51,13 @@ class Context {
   llorch_output head();
 
   const Model& model_;
-  cpu::ContextLimits limits_;
+  common::ContextLimits limits_;
   cpu::Compute compute_;
   cpu::Attention attention_;
   cpu::KvCache kv_;
   cpu::Taps taps_;
   Activations activations_;
-  cpu::LiveRows rows_;
+  common::LiveRows rows_;
 };
 
 }  // namespace llorch::gpt2_cpu

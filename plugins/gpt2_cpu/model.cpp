@@ -14,7 +14,7 @@ const cpu::PackedView& Model::head() const {
 }
 
 std::unique_ptr<Context> Model::create_context(const llorch_context_params& params) const {
-  return std::make_unique<Context>(*this, cpu::context_limits(config_.n_positions, params));
+  return std::make_unique<Context>(*this, common::context_limits(config_.n_positions, params, common::KvType::kF32));
 }
 
 void Model::memory_usage(const abi::MemoryReport& report) const {

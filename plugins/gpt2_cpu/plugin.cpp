@@ -47,7 +47,7 @@ class Plugin {
     info.max_positions = static_cast<std::uint32_t>(config.n_positions);
     info.caps = kCapabilities;
     info.taps = kTaps;
-    info.kv_block_tokens = static_cast<std::uint32_t>(cpu::kKvBlock);
+    info.kv_block_tokens = static_cast<std::uint32_t>(common::kKvBlock);
     return info;
   }
 
@@ -55,7 +55,8 @@ class Plugin {
                        const llorch_context_params& context, const abi::MemoryReport& report) const {
     check_device(model);
     const Config config = read_config(source);
-    const ContextBytes bytes = context_bytes(config, cpu::context_limits(config.n_positions, context));
+    const ContextBytes bytes =
+        context_bytes(config, common::context_limits(config.n_positions, context, common::KvType::kF32));
     report.add(LLORCH_MEMORY_WEIGHTS, check_weights(config, source));
     report.add(LLORCH_MEMORY_KV, bytes.kv);
     report.add(LLORCH_MEMORY_SCRATCH, bytes.scratch);

@@ -8,7 +8,6 @@
 #include "cpu/compute/live_rows.hpp"
 #include "cpu/compute/taps.hpp"
 #include "cpu/kv_cache/kv_cache.hpp"
-#include "llama2_cpu/config.hpp"
 #include "llama2_cpu/weights.hpp"
 
 namespace llorch::llama2_cpu {
@@ -44,7 +43,7 @@ struct BlockState {
   cpu::KvCache& kv;
   cpu::Taps& taps;
   Activations& activations;
-  cpu::LiveRows& rows;
+  common::LiveRows& rows;
 };
 
 /// x += attention(norm(x)); x += feed_forward(norm(x)). With `outputs_only`, rows that nobody asked for are dropped as

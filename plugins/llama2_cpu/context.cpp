@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "cpu/base/failure.hpp"
+#include "llama/model.hpp"
 #include "llama2_cpu/model.hpp"
 
 namespace llorch::llama2_cpu {
@@ -12,7 +12,7 @@ std::int64_t widest_input(const Config& c) {
   return std::max({c.dim, c.q_dim(), c.ffn_dim});
 }
 
-cpu::KvShape kv_shape(const Config& c, const cpu::ContextLimits& l) {
+common::KvShape kv_shape(const Config& c, const common::ContextLimits& l) {
   return {c.n_layers, c.n_heads_kv, c.head_dim, c.n_positions, l.k_type, l.v_type};
 }
 
@@ -22,7 +22,7 @@ cpu::AttentionHeads heads(const Config& c) {
 
 }  // namespace
 
-ContextBytes context_bytes(const Config& c, const cpu::ContextLimits& l) {
+ContextBytes context_bytes(const Config& c, const common::ContextLimits& l) {
   ContextBytes bytes;
   bytes.kv = cpu::KvCache::bytes_for(kv_shape(c, l), l.max_tokens);
   bytes.scratch = cpu::Compute::scratch_bytes(l.n_threads, l.max_rows, widest_input(c)) +
@@ -31,7 +31,7 @@ ContextBytes context_bytes(const Config& c, const cpu::ContextLimits& l) {
   return bytes;
 }
 
-Context::Context(const Model& model, const cpu::ContextLimits& limits)
+Context::Context(const Model& model, const common::ContextLimits& limits)
     : model_(model),
       limits_(limits),
       compute_(model.kernels(), limits.n_threads, limits.max_rows, widest_input(model.config())),
@@ -48,13 +48,13 @@ std::pair<std::int32_t, std::int32_t> Context::kv_seq_range(std::int32_t seq) co
 }
 
 void Context::kv_seq_shift(std::int32_t seq, std::int32_t p0, std::int32_t p1, std::int32_t delta) {
-  const cpu::Turn turn = model_.rope().turn(delta);
-  const cpu::KeyRotation rotation = turn.view();
+  const common::Turn turn = model_.rope().turn(delta);
+  const common::KeyRotation rotation = turn.view();
   kv_.shift(seq, p0, p1, delta, &rotation);
 }
 
 void Context::set_tap(const llorch_tap* tap) {
-  taps_.set(tap, kTaps);
+  taps_.set(tap, llama::kTaps);
 }
 
 void Context::memory_usage(const abi::MemoryReport& report) const {
@@ -84,7 +84,7 @@ llorch_output Context::head() {
                     final_norm);
   taps_.show(LLORCH_TAP_FINAL_NORM, -1, final_norm, rows_.batch_row.data());
   const cpu::Rows logits = activations_.logits.rows(rows_.n);
-  compute_.project(final_norm, model_.head(), nullptr, logits);
+  compute_.project(final_norm, model_.weights().head(model_.config()).view(), nullptr, logits);
   taps_.show(LLORCH_TAP_LOGITS, -1, logits, rows_.batch_row.data());
   out.n_rows = static_cast<std::uint32_t>(rows_.n);
   out.logits = logits.data;
@@ -93,9 +93,9 @@ llorch_output Context::head() {
 }
 
 llorch_output Context::forward(const llorch_batch& batch) {
-  const std::vector<cpu::KvRun> runs =
-      cpu::plan_batch(batch, limits_, model_.config().n_positions, model_.config().n_vocab, kv_, rows_);
-  cpu::KvCache::Append append(kv_, runs);
+  const std::vector<common::KvRun> runs =
+      common::plan_batch(batch, limits_, model_.config().n_positions, model_.config().n_vocab, kv_, rows_);
+  common::KvBook::Append append(kv_, runs);
   BlockState state{model_.config(), compute_, attention_, kv_, taps_, activations_, rows_};
 
   embed(batch);

@@ -7,18 +7,10 @@
 #include <memory>
 
 #include "cpu/kernels/kernel_table.hpp"
-#include "llama2_cpu/config.hpp"
 #include "llama2_cpu/context.hpp"
 #include "llama2_cpu/weights.hpp"
 
 namespace llorch::llama2_cpu {
-
-/// Taps that the forward pass offers: bits of llorch_model_info.taps.
-inline constexpr std::uint64_t kTaps =
-    1u << LLORCH_TAP_EMBED | 1u << LLORCH_TAP_ATTN_NORM | 1u << LLORCH_TAP_Q | 1u << LLORCH_TAP_K | 1u << LLORCH_TAP_V |
-    1u << LLORCH_TAP_SCORES | 1u << LLORCH_TAP_ATTN_OUT | 1u << LLORCH_TAP_FFN_NORM | 1u << LLORCH_TAP_FFN_OUT |
-    1u << LLORCH_TAP_BLOCK_OUT | 1u << LLORCH_TAP_FINAL_NORM | 1u << LLORCH_TAP_LOGITS | 1u << LLORCH_TAP_Q_ROTATED |
-    1u << LLORCH_TAP_K_ROTATED;
 
 /// [any-thread] once constructed.
 class Model {
@@ -28,11 +20,9 @@ class Model {
 
   [[nodiscard]] const Config& config() const { return config_; }
   [[nodiscard]] const Weights& weights() const { return weights_; }
-  [[nodiscard]] const cpu::Rope& rope() const { return rope_; }
+  [[nodiscard]] const common::Rope& rope() const { return rope_; }
   [[nodiscard]] const cpu::KernelTable& kernels() const { return kernels_; }
   [[nodiscard]] const abi::Host& host() const { return host_; }
-  /// The matrix (n_vocab, dim) that turns the last hidden state into logits.
-  [[nodiscard]] const cpu::PackedView& head() const;
   /// Tells models apart whose saved KV states must not be mixed up.
   [[nodiscard]] std::uint64_t fingerprint() const { return fingerprint_; }
 
@@ -46,7 +36,7 @@ class Model {
   std::uint64_t bytes_ = 0;
   std::uint64_t fingerprint_ = 0;
   Weights weights_;
-  cpu::Rope rope_;
+  common::Rope rope_;
 };
 
 }  // namespace llorch::llama2_cpu

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "cpu/kernels/select.hpp"
+#include "llama/model.hpp"
 #include "llama2_cpu/context.hpp"
 #include "llama2_cpu/model.hpp"
 
@@ -39,23 +40,24 @@ class Plugin {
   }
 
   static llorch_model_info probe(const abi::Source& source) {
-    const Config config = read_config(source);
+    const Config config = llama::read_config(source);
     check_weights(config, source);
     llorch_model_info info{};
     info.vocab_size = static_cast<std::uint32_t>(config.n_vocab);
     info.n_layers = static_cast<std::uint32_t>(config.n_layers);
     info.max_positions = static_cast<std::uint32_t>(config.n_positions);
     info.caps = kCapabilities;
-    info.taps = kTaps;
-    info.kv_block_tokens = static_cast<std::uint32_t>(cpu::kKvBlock);
+    info.taps = llama::kTaps;
+    info.kv_block_tokens = static_cast<std::uint32_t>(common::kKvBlock);
     return info;
   }
 
   void estimate_memory(const abi::Source& source, const llorch_model_params& model,
                        const llorch_context_params& context, const abi::MemoryReport& report) const {
     check_device(model);
-    const Config config = read_config(source);
-    const ContextBytes bytes = context_bytes(config, cpu::context_limits(config.n_positions, context));
+    const Config config = llama::read_config(source);
+    const ContextBytes bytes =
+        context_bytes(config, common::context_limits(config.n_positions, context, common::KvType::kF32));
     report.add(LLORCH_MEMORY_WEIGHTS, check_weights(config, source));
     report.add(LLORCH_MEMORY_KV, bytes.kv);
     report.add(LLORCH_MEMORY_SCRATCH, bytes.scratch);

@@ -6,7 +6,6 @@ namespace llorch::llama2_cpu {
 
 std::uint64_t check_weights(const Config& config, const abi::Source& source) {
   Weights none;
-  none.layers.resize(static_cast<std::size_t>(config.n_layers));
   cpu::WeightChecker checker{source};
   visit_weights(config, none, checker);
   return checker.bytes;
@@ -15,7 +14,6 @@ std::uint64_t check_weights(const Config& config, const abi::Source& source) {
 Weights load_weights(const Config& config, const abi::Source& source, const cpu::KernelTable& kernels, int n_threads,
                      std::uint64_t* fingerprint) {
   Weights weights;
-  weights.layers.resize(static_cast<std::size_t>(config.n_layers));
   cpu::WeightLoader loader{source, kernels, n_threads};
   visit_weights(config, weights, loader);
   *fingerprint = loader.fingerprint;

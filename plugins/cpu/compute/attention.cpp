@@ -45,8 +45,8 @@ void Attention::append(Compute& compute, KvCache& cache, std::int64_t layer, con
   }
 }
 
-AttentionArgs Attention::arguments(const KvCache& cache, std::int64_t layer, const QueryRun& run, const Rows& q,
-                                   const Rows& out, const Tile& tile, int thread) const {
+AttentionArgs Attention::arguments(const KvCache& cache, std::int64_t layer, const QueryRun& run, float* scores,
+                                   const Rows& q, const Rows& out, const Tile& tile, int thread) const {
   const std::int64_t columns = run.n_visible + run.n_rows - 1;
   const std::int64_t row = run.first_row + tile.token;
   const std::int64_t column = tile.head * heads_.head_dim;
@@ -68,7 +68,7 @@ AttentionArgs Attention::arguments(const KvCache& cache, std::int64_t layer, con
       .scale = 1.0f / std::sqrt(static_cast<float>(heads_.head_dim)),
       .scores = scores_.get() + thread * thread_floats_,
       .scores_stride = scores_stride_,
-      .scores_tap = run.scores == nullptr ? nullptr : run.scores + (tile.head * run.n_rows + tile.token) * columns,
+      .scores_tap = scores == nullptr ? nullptr : scores + (tile.head * run.n_rows + tile.token) * columns,
       .tap_stride = columns,
       .tap_columns = columns,
       .out = out.row(row) + column,
@@ -83,6 +83,11 @@ AttentionArgs Attention::arguments(const KvCache& cache, std::int64_t layer, con
 
 void Attention::attend(Compute& compute, const KvCache& cache, std::int64_t layer, const std::vector<QueryRun>& runs,
                        const Rows& q, const Rows& out) const {
+  attend(compute, cache, layer, runs, q, out, nullptr);
+}
+
+void Attention::attend(Compute& compute, const KvCache& cache, std::int64_t layer, const std::vector<QueryRun>& runs,
+                       const Rows& q, const Rows& out, float* scores) const {
   const int n_threads = compute.threads().size();
   const std::int64_t group = heads_.n_heads / heads_.n_heads_kv;
   compute.threads().run([&](int thread) {
@@ -90,7 +95,7 @@ void Attention::attend(Compute& compute, const KvCache& cache, std::int64_t laye
     std::int64_t item = 0;
     const auto take = [&](const QueryRun& run, const Tile& tile) {
       if (item++ % n_threads == thread) {
-        compute.kernels().attend(arguments(cache, layer, run, q, out, tile, thread));
+        compute.kernels().attend(arguments(cache, layer, run, scores, q, out, tile, thread));
       }
     };
     for (const QueryRun& run : runs) {
@@ -116,9 +121,7 @@ void Attention::attend(Compute& compute, const KvCache& cache, std::int64_t laye
   for (const QueryRun& run : runs) {
     const std::int64_t columns = run.n_visible + run.n_rows - 1;
     std::vector<float> scores(static_cast<std::size_t>(heads_.n_heads * run.n_rows * columns));
-    QueryRun observed = run;
-    observed.scores = scores.data();
-    attend(compute, cache, layer, {observed}, q, out);
+    attend(compute, cache, layer, {run}, q, out, scores.data());
     taps.show_scores(layer, scores.data(), heads_.n_heads, run.n_rows, columns, batch_row + run.first_row);
   }
 }

@@ -4,21 +4,14 @@
 #include <cstdint>
 #include <vector>
 
+#include "common/batch/live_rows.hpp"
 #include "cpu/compute/compute.hpp"
 #include "cpu/compute/taps.hpp"
 #include "cpu/kv_cache/kv_cache.hpp"
 
 namespace llorch::cpu {
 
-/// Consecutive rows of one sequence whose queries are to be answered.
-struct QueryRun {
-  std::int32_t seq = 0;
-  std::int64_t first_row = 0;  ///< in the batch's activations
-  std::int64_t n_rows = 0;
-  std::int64_t n_visible = 0;  ///< rows of the cache that the first query sees, its own included; later ones see one
-                               ///< more each
-  float* scores = nullptr;  ///< null, or where to leave (n_heads, n_rows, n_visible + n_rows - 1) scaled, masked scores
-};
+using common::QueryRun;
 
 /// Which heads look at what.
 struct AttentionHeads {
@@ -48,8 +41,12 @@ class Attention {
 
  private:
   struct Tile;
-  [[nodiscard]] AttentionArgs arguments(const KvCache& cache, std::int64_t layer, const QueryRun& run, const Rows& q,
-                                        const Rows& out, const Tile& tile, int thread) const;
+  /// `scores`: null, or, where there is one run, where to leave (n_heads, n_rows, n_visible + n_rows - 1) scaled,
+  /// masked scores.
+  void attend(Compute& compute, const KvCache& cache, std::int64_t layer, const std::vector<QueryRun>& runs,
+              const Rows& q, const Rows& out, float* scores) const;
+  [[nodiscard]] AttentionArgs arguments(const KvCache& cache, std::int64_t layer, const QueryRun& run, float* scores,
+                                        const Rows& q, const Rows& out, const Tile& tile, int thread) const;
 
   AttentionHeads heads_;
   std::int64_t scores_stride_;  // floats of one row of scores

@@ -4,29 +4,17 @@
 
 #include <cstdint>
 
+#include "common/quant/quant_format.hpp"
 #include "cpu/kernels/types.hpp"
 
 namespace llorch::cpu {
 
-/// Columns that share one scale of the activations; the unit in which quantized products are summed.
-inline constexpr int kQuantColumns = 32;
-/// Columns that share the f16 scale of a K-quant.
-inline constexpr int kSuperColumns = 256;
+using common::kIq4Codes;
+using common::kQuantColumns;
+using common::kSuperColumns;
 
-/// What distinguishes the quantized types once they are packed. A weight is scale * (code - offset) + minimum.
-struct PackedFormat {
-  int bits;           ///< of a stored code
-  int offset_shift;   ///< offset = 2^offset_shift; -1: no offset
-  int part_columns;   ///< columns with one scale: 16 or 32
-  bool super_scales;  ///< scale = f16 of kSuperColumns columns times an int8 of the part; else one f16 for 32 columns
-  bool minimums;      ///< a minimum beside each scale, of the same form
-  bool from_table;    ///< codes are indices into kIq4Codes
-
-  /// Bits of a code once it is unpacked, its offset not yet subtracted.
-  [[nodiscard]] constexpr int code_bits() const { return from_table ? 8 : bits; }
-  [[nodiscard]] constexpr int parts() const { return kQuantColumns / part_columns; }
-  /// Columns whose scales lie together.
-  [[nodiscard]] constexpr int scale_columns() const { return super_scales ? kSuperColumns : kQuantColumns; }
+/// The format of a type, and what a row group of it takes once it is packed.
+struct PackedFormat : common::QuantFormat {
   /// Bytes of the codes of kQuantColumns columns of one row group.
   [[nodiscard]] constexpr std::int64_t code_bytes() const { return std::int64_t{kLanes} * kQuantColumns * bits / 8; }
   /// Bytes of the scales and minimums of scale_columns() columns of one row group.
@@ -48,38 +36,8 @@ struct PackedFormat {
 /// scales of the 16 rows, f16 minimums (of K-quants: negated factors of the minimums), then int8 scales (part, row),
 /// then int8 minimums (part, row).
 constexpr PackedFormat packed_format(WeightType type) {
-  switch (type) {
-    case WeightType::kQ4_0:
-      return {4, 3, 32, false, false, false};
-    case WeightType::kQ4_1:
-      return {4, -1, 32, false, true, false};
-    case WeightType::kQ5_0:
-      return {5, 4, 32, false, false, false};
-    case WeightType::kQ5_1:
-      return {5, -1, 32, false, true, false};
-    case WeightType::kQ8_0:
-      return {8, 7, 32, false, false, false};
-    case WeightType::kQ2_K:
-      return {2, -1, 16, true, true, false};
-    case WeightType::kQ3_K:
-      return {3, 2, 16, true, false, false};
-    case WeightType::kQ4_K:
-      return {4, -1, 32, true, true, false};
-    case WeightType::kQ5_K:
-      return {5, -1, 32, true, true, false};
-    case WeightType::kQ6_K:
-      return {6, 5, 16, true, false, false};
-    case WeightType::kIq4Nl:
-      return {4, 7, 32, false, false, true};
-    case WeightType::kIq4Xs:
-      return {4, 7, 32, true, false, true};
-    default:
-      return {0, -1, 32, false, false, false};
-  }
+  return {common::quant_format(type)};
 }
-
-/// The 16 values of IQ4_NL and IQ4_XS, plus 128.
-inline constexpr std::uint8_t kIq4Codes[16] = {1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241};
 
 /// Activations quantized by KernelTable::quantize_activations: tiles of up to quant_tile_tokens rows (some sets pad
 /// them, each knows its own). For each

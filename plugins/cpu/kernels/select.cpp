@@ -10,7 +10,7 @@
 
 #include <cstdlib>
 
-#include "cpu/base/failure.hpp"
+#include "common/base/failure.hpp"
 
 namespace llorch::cpu {
 #if defined(__x86_64__)
@@ -75,7 +75,7 @@ const KernelTable& select_kernels(const std::string& forced) {
     names += names.empty() ? "" : ", ";
     names += table->name;
   }
-  fail(LLORCH_UNSUPPORTED, "LLORCH_CPU_ISA asks for \"", forced, "\"; this machine runs: ", names);
+  common::fail(LLORCH_UNSUPPORTED, "LLORCH_CPU_ISA asks for \"", forced, "\"; this machine runs: ", names);
 }
 
 std::string forced_instruction_set() {

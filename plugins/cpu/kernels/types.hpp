@@ -3,6 +3,9 @@
 
 #include <cstdint>
 
+#include "common/kv/kv_types.hpp"
+#include "common/quant/weight_type.hpp"
+
 // Before a loop over registers: an array of vectors lives in registers only where every index is a constant.
 #if defined(__clang__)
 #define LLORCH_UNROLL _Pragma("clang loop unroll(full)")
@@ -28,32 +31,10 @@ struct Bf16 {
   std::uint16_t bits;
 };
 
-/// Those from kQ4_0 on are quantized: blocks of small integers with scales (cpu/quant/block_formats.hpp).
-enum class WeightType : std::uint32_t {
-  kF32,
-  kF16,
-  kBf16,
-  kQ4_0,
-  kQ4_1,
-  kQ5_0,
-  kQ5_1,
-  kQ8_0,
-  kQ2_K,
-  kQ3_K,
-  kQ4_K,
-  kQ5_K,
-  kQ6_K,
-  kIq4Nl,
-  kIq4Xs
-};
-[[nodiscard]] constexpr bool is_quantized(WeightType type) {
-  return type >= WeightType::kQ4_0;
-}
-
-/// How keys or values are stored. kQ8_0: int8 codes with one f16 scale for kKvPart components, value = scale * code.
-enum class KvType : std::uint32_t { kF32, kF16, kQ8_0 };
-/// Components of a head that share a scale in a quantized cache; the last part of a head may be shorter.
-inline constexpr std::int64_t kKvPart = 32;
+using common::is_quantized;
+using common::kKvPart;
+using common::KvType;
+using common::WeightType;
 
 /// A weight matrix (n_rows, n_cols) repacked so that a vector's lanes are rows: (n_groups, n_cols, kLanes), where row r
 /// is lane r % kLanes of group r / kLanes. Rows that pad the last group are zero. Quantized ones:

@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "cpu/base/buffer.hpp"
-#include "cpu/base/failure.hpp"
 
 namespace llorch::cpu {
 namespace {
@@ -17,51 +16,17 @@ std::int64_t parts_of(std::int64_t head_dim) {
 
 }  // namespace
 
-KvType kv_type_of(const char* field, std::uint32_t dtype) {
-  switch (dtype) {
-    case LLORCH_DTYPE_DEFAULT:
-    case LLORCH_DTYPE_F32:
-      return KvType::kF32;
-    case LLORCH_DTYPE_F16:
-      return KvType::kF16;
-    case LLORCH_DTYPE_Q8_0:
-      return KvType::kQ8_0;
-    default:
-      fail(LLORCH_UNSUPPORTED, field, ": expected 0, F32 (", LLORCH_DTYPE_F32, "), F16 (", LLORCH_DTYPE_F16,
-           ") or Q8_0 (", LLORCH_DTYPE_Q8_0, "), found ", dtype);
-  }
-}
-
-std::uint32_t dtype_of(KvType type) {
-  if (type == KvType::kF16) return LLORCH_DTYPE_F16;
-  return type == KvType::kQ8_0 ? LLORCH_DTYPE_Q8_0 : LLORCH_DTYPE_F32;
-}
-
-const char* kv_type_name(KvType type) {
-  if (type == KvType::kF16) return "f16";
-  return type == KvType::kQ8_0 ? "q8_0" : "f32";
-}
-
-std::int64_t KvLayout::element_bytes() const {
-  if (type_ == KvType::kF16) return sizeof(F16);
-  return type_ == KvType::kQ8_0 ? sizeof(std::int8_t) : sizeof(float);
-}
-
 std::int64_t KvLayout::padded() const {
   return order_ == Order::kKeys ? head_dim_ : round_up(head_dim_, kKvBlock);
 }
 
 std::int64_t KvLayout::head_bytes() const {
   const std::int64_t scales = type_ == KvType::kQ8_0 ? parts_of(head_dim_) * kScaleBytes : 0;
-  return kKvBlock * (padded() * element_bytes() + scales);
-}
-
-std::int64_t KvLayout::row_bytes() const {
-  return head_dim_ * element_bytes() + (type_ == KvType::kQ8_0 ? parts_of(head_dim_) * kScaleBytes : 0);
+  return kKvBlock * (padded() * common::kv_element_bytes(type_) + scales);
 }
 
 std::int64_t KvLayout::part_bytes(std::int64_t d) const {
-  return components(d) * element_bytes() + (type_ == KvType::kQ8_0 ? kScaleBytes : 0);
+  return components(d) * common::kv_element_bytes(type_) + (type_ == KvType::kQ8_0 ? kScaleBytes : 0);
 }
 
 std::int64_t KvLayout::scale_offset(std::int64_t slot, std::int64_t d) const {

@@ -1,23 +1,15 @@
 // How the keys or the values of one head lie in a block, for each type of cache, and the way in and out.
 #pragma once
 
-#include <llorch/llorch_plugin.h>
-
 #include <cstdint>
 
+#include "common/kv/kv_types.hpp"
 #include "cpu/kernels/kernel_table.hpp"
 
 namespace llorch::cpu {
 
-/// Positions in a block: the lanes of a vector, so that the scores of a block are one vector.
-inline constexpr std::int64_t kKvBlock = 16;
-
-/// The KV type of an LLORCH_DTYPE_*, 0 being f32. UNSUPPORTED, naming `field`, for any other.
-KvType kv_type_of(const char* field, std::uint32_t dtype);
-/// The LLORCH_DTYPE_* of a type.
-std::uint32_t dtype_of(KvType type);
-/// "f32", "f16", "q8_0".
-const char* kv_type_name(KvType type);
+using common::kKvBlock;
+static_assert(kKvBlock == kLanes, "the scores of a block are one vector");
 
 /// [any-thread] A row of a head is moved in parts of kKvPart components, the last of which may be shorter; `d` is the
 /// first component of one. Outside of blocks a part is its floats, its halves, or its f16 scale and its codes.
@@ -30,7 +22,8 @@ class KvLayout {
 
   [[nodiscard]] KvType type() const { return type_; }
   [[nodiscard]] std::int64_t head_bytes() const;  ///< of one head in one block
-  [[nodiscard]] std::int64_t row_bytes() const;   ///< of one row of one head outside of blocks
+  /// Of one row of one head outside of blocks.
+  [[nodiscard]] std::int64_t row_bytes() const { return common::kv_row_bytes(type_, head_dim_); }
   static constexpr std::int64_t kLargestPart = kKvPart * static_cast<std::int64_t>(sizeof(float));
   [[nodiscard]] std::int64_t part_bytes(std::int64_t d) const;
 
@@ -50,7 +43,6 @@ class KvLayout {
   [[nodiscard]] std::int64_t components(std::int64_t d) const {
     return d + kKvPart < head_dim_ ? kKvPart : head_dim_ - d;
   }
-  [[nodiscard]] std::int64_t element_bytes() const;
   /// Elements of one position in a block, padding included.
   [[nodiscard]] std::int64_t padded() const;
   [[nodiscard]] std::int64_t scale_offset(std::int64_t slot, std::int64_t d) const;

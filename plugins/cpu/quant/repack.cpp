@@ -2,11 +2,13 @@
 
 #include <cstring>
 
+#include "common/quant/block_formats.hpp"
 #include "cpu/kernels/packing.hpp"
-#include "cpu/quant/block_formats.hpp"
 
 namespace llorch::cpu {
 namespace {
+
+using common::BlockParts;
 
 constexpr int kPlane = 4 * kLanes;  // bytes
 
@@ -92,7 +94,7 @@ void put_scales(const BlockParts& parts, const PackedFormat& format, int lane, s
 }  // namespace
 
 void repack_group(WeightType type, const void* rows, std::int64_t n_rows, std::int64_t n_cols, void* out) {
-  const BlockFormat& block = *block_format(type);
+  const common::BlockFormat& block = *common::block_format(type);
   const PackedFormat format = packed_format(type);
   const std::int64_t n_blocks = n_cols / block.columns;
   const auto* from = static_cast<const std::uint8_t*>(rows);

@@ -10,67 +10,20 @@
 #include <thread>
 #include <vector>
 
-#include "cpu/base/failure.hpp"
-#include "cpu/base/hash.hpp"
+#include "common/quant/dequantize.hpp"
+#include "common/source/tensors.hpp"
 #include "cpu/kernels/packing.hpp"
-#include "cpu/quant/block_formats.hpp"
-#include "cpu/quant/dequantize.hpp"
 #include "cpu/quant/repack.hpp"
 
 namespace llorch::cpu {
 namespace {
 
+using common::element_count;
+using common::stored_bytes;
+using common::tensor_name;
+using common::weight_type;
+
 constexpr std::uint64_t kReadBytes = std::uint64_t{1} << 20;  // read at once
-constexpr std::uint64_t kSampleBytes = 4096;
-constexpr std::uint32_t kDtypeOfGguf = 0x100;  // llorch_tensor.dtype = this + GGUF's id of the type
-
-std::string name_of(const llorch_tensor& tensor) {
-  return std::string(abi::view(tensor.name));
-}
-
-WeightType weight_type(const llorch_tensor& tensor) {
-  switch (tensor.dtype) {
-    case LLORCH_DTYPE_F32:
-      return WeightType::kF32;
-    case LLORCH_DTYPE_F16:
-      return WeightType::kF16;
-    case LLORCH_DTYPE_BF16:
-      return WeightType::kBf16;
-    default:
-      break;
-  }
-  const BlockFormat* format = tensor.dtype < kDtypeOfGguf ? nullptr : block_format_of_gguf(tensor.dtype - kDtypeOfGguf);
-  if (format == nullptr) {
-    fail(LLORCH_UNSUPPORTED, "tensor ", name_of(tensor),
-         ": expected F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL or IQ4_XS, "
-         "found ",
-         abi::dtype_text(tensor.dtype));
-  }
-  return format->type;
-}
-
-/// Elements that are stored together: rows hold whole blocks.
-std::uint64_t block_columns(WeightType type) {
-  return is_quantized(type) ? static_cast<std::uint64_t>(block_format(type)->columns) : 1;
-}
-
-/// Elements by the dims, which must agree with the bytes.
-std::uint64_t element_count(const llorch_tensor& tensor) {
-  std::uint64_t count = 1;
-  const std::string name = name_of(tensor);
-  for (std::uint32_t i = 0; i < tensor.n_dims; ++i)
-    count = checked_product(count, tensor.dims[i], name.c_str());
-  const WeightType type = weight_type(tensor);
-  if (tensor.n_dims == 0 || tensor.dims[tensor.n_dims - 1] % block_columns(type) != 0) {
-    fail(LLORCH_BAD_MODEL, "tensor ", name, ": expected rows of whole blocks of ", block_columns(type),
-         " values, found ", tensor.n_dims == 0 ? 0 : tensor.dims[tensor.n_dims - 1]);
-  }
-  const std::uint64_t bytes = stored_bytes(type, checked_product(count, 4, name.c_str()) / 4);
-  if (bytes != tensor.nbytes) {
-    fail(LLORCH_BAD_MODEL, "tensor ", name, ": expected ", bytes, " bytes by its shape, found ", tensor.nbytes);
-  }
-  return count;
-}
 
 /// (rows, columns) -> (columns, lanes) for up to kLanes rows; missing lanes stay as they are.
 template <class T>
@@ -152,7 +105,7 @@ std::uint64_t floats_bytes(const llorch_tensor& tensor) {
 }
 
 PackedMatrix load_packed(const abi::Source& source, const llorch_tensor& tensor, int n_threads) {
-  const std::string name = name_of(tensor);
+  const std::string name = tensor_name(tensor);
   Buffer packed(packed_bytes(tensor), name.c_str());
   Packer packer(source, tensor, packed.as<std::byte>());
   std::exception_ptr error;
@@ -186,7 +139,7 @@ PackedMatrix load_packed(const abi::Source& source, const llorch_tensor& tensor,
 }
 
 FloatBuffer load_floats(const abi::Source& source, const llorch_tensor& tensor, const KernelTable& kernels) {
-  const std::string name = name_of(tensor);
+  const std::string name = tensor_name(tensor);
   const std::uint64_t count = element_count(tensor);
   const WeightType type = weight_type(tensor);
   FloatBuffer floats(count, name.c_str());
@@ -196,25 +149,13 @@ FloatBuffer load_floats(const abi::Source& source, const llorch_tensor& tensor, 
     const std::uint64_t n = std::min(kValues, count - i);
     source.read(tensor, stored_bytes(type, i), raw.get(), stored_bytes(type, n));
     if (is_quantized(type)) {
-      dequantize(type, raw.get(), static_cast<std::int64_t>(n), floats.get() + i);
+      common::dequantize(type, raw.get(), static_cast<std::int64_t>(n), floats.get() + i);
     } else {
       kernels.widen(raw.get(), type, static_cast<std::int64_t>(n), floats.get() + i);
     }
     i += n;
   }
   return floats;
-}
-
-std::uint64_t fold_fingerprint(const abi::Source& source, const llorch_tensor& tensor, std::uint64_t hash) {
-  const std::uint64_t sample = std::min(tensor.nbytes, kSampleBytes);
-  std::byte raw[kSampleBytes];
-  hash = hash_bytes(hash, tensor.name.data, tensor.name.size);
-  hash = hash_bytes(hash, tensor.dims, tensor.n_dims * sizeof(std::uint64_t));
-  hash = hash_bytes(hash, &tensor.dtype, sizeof tensor.dtype);
-  source.read(tensor, 0, raw, sample);
-  hash = hash_bytes(hash, raw, sample);
-  source.read(tensor, tensor.nbytes - sample, raw, sample);
-  return hash_bytes(hash, raw, sample);
 }
 
 }  // namespace llorch::cpu

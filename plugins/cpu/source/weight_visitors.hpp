@@ -5,26 +5,24 @@
 #include <llorch/plugin.hpp>
 
 #include <cstdint>
-#include <initializer_list>
 #include <string>
 
-#include "cpu/base/hash.hpp"
+#include "common/base/hash.hpp"
+#include "common/source/tensors.hpp"
 #include "cpu/source/load.hpp"
 
 namespace llorch::cpu {
-
-using Dims = std::initializer_list<std::uint64_t>;
 
 /// Checks that every tensor is there with a supported type and the right shape; adds up the bytes it will take.
 struct WeightChecker {
   const abi::Source& source;
   std::uint64_t bytes = 0;
 
-  void matrix(const std::string& name, Dims dims, PackedMatrix&) {
-    bytes += packed_bytes(weight_tensor(source, name, dims));
+  void matrix(const std::string& name, common::Dims dims, PackedMatrix&) {
+    bytes += packed_bytes(common::weight_tensor(source, name, dims));
   }
-  void floats(const std::string& name, Dims dims, FloatBuffer&) {
-    bytes += floats_bytes(weight_tensor(source, name, dims));
+  void floats(const std::string& name, common::Dims dims, FloatBuffer&) {
+    bytes += floats_bytes(common::weight_tensor(source, name, dims));
   }
 };
 
@@ -33,16 +31,16 @@ struct WeightLoader {
   const abi::Source& source;
   const KernelTable& kernels;
   int n_threads;
-  std::uint64_t fingerprint = kHashStart;
+  std::uint64_t fingerprint = common::kHashStart;
 
-  void matrix(const std::string& name, Dims dims, PackedMatrix& out) {
-    const llorch_tensor tensor = weight_tensor(source, name, dims);
-    fingerprint = fold_fingerprint(source, tensor, fingerprint);
+  void matrix(const std::string& name, common::Dims dims, PackedMatrix& out) {
+    const llorch_tensor tensor = common::weight_tensor(source, name, dims);
+    fingerprint = common::fold_fingerprint(source, tensor, fingerprint);
     out = load_packed(source, tensor, n_threads);
   }
-  void floats(const std::string& name, Dims dims, FloatBuffer& out) {
-    const llorch_tensor tensor = weight_tensor(source, name, dims);
-    fingerprint = fold_fingerprint(source, tensor, fingerprint);
+  void floats(const std::string& name, common::Dims dims, FloatBuffer& out) {
+    const llorch_tensor tensor = common::weight_tensor(source, name, dims);
+    fingerprint = common::fold_fingerprint(source, tensor, fingerprint);
     out = load_floats(source, tensor, kernels);
   }
 };

@@ -1,46 +1,25 @@
-// What the kernel tests share: random numbers, packing, and comparisons that say where they failed.
+// What the kernel tests share: the tables to test, and packing.
 #pragma once
 
-#include <bit>
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <random>
-#include <sstream>
 #include <string>
 #include <vector>
 
+#include "common/tests/test_support.hpp"
 #include "cpu/kernels/select.hpp"
 
 namespace llorch::cpu::testing {
 
-inline std::vector<float> random_floats(std::size_t n, unsigned seed, float scale = 1.0f) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal(0.0f, scale);
-  std::vector<float> values(n);
-  for (float& v : values)
-    v = normal(generator);
-  return values;
-}
+using common::testing::random_floats;
+using common::testing::same_bits;
 
 /// Every table but the scalar one, which is the oracle.
 inline std::vector<const KernelTable*> vector_kernels() {
   const auto& all = available_kernels();
   return {all.begin() + 1, all.end()};
-}
-
-/// Equal bit by bit; names the first difference.
-inline boost::test_tools::assertion_result same_bits(const float* expected, const float* found, std::size_t n,
-                                                     const std::string& where) {
-  for (std::size_t i = 0; i < n; ++i) {
-    if (std::bit_cast<std::uint32_t>(expected[i]) == std::bit_cast<std::uint32_t>(found[i])) continue;
-    boost::test_tools::assertion_result no(false);
-    no.message() << where << ": element " << i << " of " << n << ": expected " << std::hexfloat << expected[i]
-                 << ", found " << found[i];
-    return no;
-  }
-  return boost::test_tools::assertion_result(true);
 }
 
 /// A matrix (rows, columns) of one type, row-major and packed, with its exact values as floats.

@@ -11,11 +11,16 @@
 #include <tuple>
 #include <vector>
 
-#include "cpu/base/failure.hpp"
+#include "common/base/failure.hpp"
 #include "kv_support.hpp"
 
 namespace llorch::cpu {
 namespace {
+
+using common::Failure;
+using common::KeyRotation;
+using common::kv_type_name;
+using common::KvShape;
 
 /// A head of two parts, the second one short.
 constexpr std::int64_t kHeadDim = 40;

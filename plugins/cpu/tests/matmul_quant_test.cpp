@@ -70,10 +70,10 @@ Quantized quantize(const float* x) {
 
 /// The canonical chain, from the blocks of the file.
 float chain(const Case& c, const std::uint8_t* row, const float* x, float start) {
-  const BlockFormat& block = *block_format(c.type);
+  const common::BlockFormat& block = *common::block_format(c.type);
   const PackedFormat format = packed_format(c.type);
   const int offset = format.offset_shift < 0 ? 0 : 1 << format.offset_shift;
-  BlockParts parts{};
+  common::BlockParts parts{};
   float acc = start;
   for (std::int64_t k = 0; k < c.columns; k += format.part_columns) {
     if (k % block.columns == 0) block.split(row + k / block.columns * block.bytes, parts);
@@ -246,6 +246,20 @@ BOOST_AUTO_TEST_CASE(a_number_that_is_none_shows_in_every_product_that_it_enters
         const auto y = multiply(*table, c, w, x, {}, 4);
         for (std::size_t i = 0; i < y.size(); ++i)
           BOOST_TEST(std::isnan(y[i]) == (i < 32), table->name << ", element " << i << ": " << y[i]);
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_row_of_a_packed_matrix_comes_back_bit_by_bit) {
+  for (const WeightType type : kQuantTypes) {
+    const QuantMatrix w(type, 37, 512, 9);
+    for (const KernelTable* table : available_kernels()) {
+      for (std::int64_t row = 0; row < 37; ++row) {
+        std::vector<float> out(512);
+        table->gather_row(w.view(), row, out.data());
+        BOOST_TEST(same_bits(w.values().data() + row * 512, out.data(), 512,
+                             std::string(table->name) + ", " + common::block_format(type)->name));
       }
     }
   }

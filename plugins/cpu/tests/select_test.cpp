@@ -2,7 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "cpu/base/failure.hpp"
+#include "common/base/failure.hpp"
 
 namespace llorch::cpu {
 
@@ -22,7 +22,7 @@ BOOST_AUTO_TEST_CASE(every_available_set_can_be_forced) {
 }
 
 BOOST_AUTO_TEST_CASE(a_set_that_is_not_there_is_refused_with_the_names_of_those_that_are) {
-  BOOST_CHECK_EXCEPTION(select_kernels("avx1024"), Failure, [](const Failure& failure) {
+  BOOST_CHECK_EXCEPTION(select_kernels("avx1024"), common::Failure, [](const common::Failure& failure) {
     const std::string message = failure.what();
     return failure.status() == LLORCH_UNSUPPORTED && message.find("avx1024") != std::string::npos &&
            message.find("scalar") != std::string::npos;

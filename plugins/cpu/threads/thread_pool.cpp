@@ -2,7 +2,7 @@
 
 #include <system_error>
 
-#include "cpu/base/failure.hpp"
+#include "common/base/failure.hpp"
 
 namespace llorch::cpu {
 namespace {
@@ -35,7 +35,8 @@ ThreadPool::ThreadPool(int n_threads) : n_threads_(n_threads) {
   } catch (const std::system_error& error) {
     const auto started = workers_.size();
     stop();
-    fail(LLORCH_OUT_OF_MEMORY, "cannot start ", n_threads, " compute threads (", started + 1, " work): ", error.what());
+    common::fail(LLORCH_OUT_OF_MEMORY, "cannot start ", n_threads, " compute threads (", started + 1,
+                 " work): ", error.what());
   }
 }
 

@@ -1,6 +1,6 @@
-#include "cpu/quant/block_formats.hpp"
+#include "common/quant/block_formats.hpp"
 
-namespace llorch::cpu {
+namespace llorch::common {
 namespace {
 
 constexpr BlockFormat kFormats[] = {
@@ -36,4 +36,4 @@ const BlockFormat* block_format_of_gguf(std::uint32_t gguf_type) {
   return find([&](const BlockFormat& format) { return format.gguf_type == gguf_type; });
 }
 
-}  // namespace llorch::cpu
+}  // namespace llorch::common

@@ -5,9 +5,9 @@
 
 #include <cstdint>
 
-#include "cpu/compute/rope.hpp"
+#include "common/rope/rope.hpp"
 
-namespace llorch::llama2_cpu {
+namespace llorch::llama {
 
 struct Config {
   std::int64_t n_layers = 0;
@@ -22,7 +22,7 @@ struct Config {
   float norm_eps = 1e-5f;
   bool tied_output = true;  ///< the head is the token embedding
   bool has_rope_freqs = false;
-  cpu::RopeSettings rope;  ///< without its divisors, which are a tensor
+  common::RopeSettings rope;  ///< without its divisors, which are a tensor
 
   [[nodiscard]] std::int64_t q_dim() const { return n_heads * head_dim; }
   [[nodiscard]] std::int64_t kv_dim() const { return n_heads_kv * head_dim; }
@@ -33,4 +33,4 @@ struct Config {
 /// contradicts another.
 Config read_config(const abi::Source& source);
 
-}  // namespace llorch::llama2_cpu
+}  // namespace llorch::llama

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace llorch::cpu {
+namespace llorch::common {
 
 inline constexpr std::uint64_t kHashStart = 0xcbf29ce484222325u;
 
@@ -24,4 +24,4 @@ inline std::uint64_t hash_bytes(std::uint64_t hash, const void* data, std::uint6
   return hash;
 }
 
-}  // namespace llorch::cpu
+}  // namespace llorch::common

@@ -1,11 +1,11 @@
+#include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <numbers>
 
-#include "cpu/base/failure.hpp"
-#include "cpu/compute/rope.hpp"
-#include "kernel_support.hpp"
+#include "common/base/failure.hpp"
+#include "common/rope/rope.hpp"
 
-namespace llorch::cpu::testing {
+namespace llorch::common::testing {
 namespace {
 
 RopeSettings settings(std::int64_t rotated) {
@@ -83,4 +83,4 @@ BOOST_AUTO_TEST_CASE(two_turns_add_up_to_one) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace llorch::cpu::testing
+}  // namespace llorch::common::testing

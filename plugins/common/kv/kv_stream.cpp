@@ -2,11 +2,12 @@
 #include <string>
 #include <vector>
 
-#include "cpu/base/failure.hpp"
-#include "cpu/base/hash.hpp"
-#include "cpu/kv_cache/kv_cache.hpp"
+#include "common/base/buffer.hpp"
+#include "common/base/failure.hpp"
+#include "common/base/hash.hpp"
+#include "common/kv/kv_book.hpp"
 
-namespace llorch::cpu {
+namespace llorch::common {
 namespace {
 
 constexpr std::uint64_t kMagic = 0x564b6863726f6c6cu;  // "llorchKV", little-endian
@@ -66,57 +67,33 @@ Header header_for(const KvShape& shape, std::uint64_t fingerprint, std::uint64_t
 
 }  // namespace
 
-template <class Move>
-void KvCache::for_each_row(std::int64_t layer, const Sequence& s, Move move) const {
-  for (std::size_t i = 0; i < s.positions.size(); ++i) {
-    const std::uint32_t block = s.blocks[i / kKvBlock];
-    const auto slot = static_cast<std::int64_t>(i % kKvBlock);
-    for (std::int64_t h = 0; h < shape_.n_heads; ++h)
-      move(k_at(layer, block) + h * k_head_, v_at(layer, block) + h * v_head_, slot);
-  }
-}
-
-void KvCache::read_rows(std::int64_t layer, const Sequence& s, unsigned char* k, unsigned char* v) const {
-  for_each_row(layer, s, [&](const unsigned char* k_block, const unsigned char* v_block, std::int64_t slot) {
-    k_layout_.get_row(k_block, slot, k);
-    v_layout_.get_row(v_block, slot, v);
-    k += k_layout_.row_bytes();
-    v += v_layout_.row_bytes();
-  });
-}
-
-void KvCache::write_rows(std::int64_t layer, const Sequence& s, const unsigned char* k, const unsigned char* v) {
-  for_each_row(layer, s, [&](unsigned char* k_block, unsigned char* v_block, std::int64_t slot) {
-    k_layout_.put_row(k_block, slot, k);
-    v_layout_.put_row(v_block, slot, v);
-    k += k_layout_.row_bytes();
-    v += v_layout_.row_bytes();
-  });
-}
-
-void KvCache::save(std::int32_t seq, const llorch_writer& writer) const {
+void KvBook::save(std::int32_t seq, const llorch_writer& writer) const {
   check_seq(seq);
   const Sequence& s = at(seq);
-  const Header header =
-      header_for(shape_, fingerprint_, s.positions.size(), k_layout_.row_bytes() + v_layout_.row_bytes());
-  std::vector<unsigned char> k(s.positions.size() * static_cast<std::size_t>(shape_.n_heads * k_layout_.row_bytes()));
-  std::vector<unsigned char> v(s.positions.size() * static_cast<std::size_t>(shape_.n_heads * v_layout_.row_bytes()));
+  const std::int64_t k_row = kv_row_bytes(shape_.k_type, shape_.head_dim);
+  const std::int64_t v_row = kv_row_bytes(shape_.v_type, shape_.head_dim);
+  const Header header = header_for(shape_, fingerprint_, s.positions.size(), k_row + v_row);
+  std::vector<unsigned char> k(s.positions.size() * static_cast<std::size_t>(shape_.n_heads * k_row));
+  std::vector<unsigned char> v(s.positions.size() * static_cast<std::size_t>(shape_.n_heads * v_row));
+  const std::vector<KvPlace> rows = places(s, {0, length(seq)});
   Sink sink(writer);
   sink.put(&header, sizeof header);
   sink.put(s.positions.data(), sizeof(std::int32_t) * s.positions.size());
   for (std::int64_t layer = 0; layer < shape_.n_layers; ++layer) {
-    read_rows(layer, s, k.data(), v.data());
+    read_rows(layer, rows, k.data(), v.data());
     sink.put(k.data(), k.size());
     sink.put(v.data(), v.size());
   }
   sink.finish();
 }
 
-void KvCache::load(std::int32_t seq, const llorch_reader& reader) {
+void KvBook::load(std::int32_t seq, const llorch_reader& reader) {
   check_seq(seq);
+  const std::int64_t k_row = kv_row_bytes(shape_.k_type, shape_.head_dim);
+  const std::int64_t v_row = kv_row_bytes(shape_.v_type, shape_.head_dim);
   Header found;
   abi::read_all(reader, &found, sizeof found);
-  const Header expected = header_for(shape_, fingerprint_, found.n_rows, k_layout_.row_bytes() + v_layout_.row_bytes());
+  const Header expected = header_for(shape_, fingerprint_, found.n_rows, k_row + v_row);
   expect("magic number", expected.magic, found.magic);
   expect("version", expected.version, found.version);
   expect("bytes of the header", expected.header_bytes, found.header_bytes);
@@ -134,18 +111,18 @@ void KvCache::load(std::int32_t seq, const llorch_reader& reader) {
   // Space is checked before the body is read, and the body is checked before anything is replaced.
   Sequence& s = at(seq);
   const std::int64_t n_rows = found.n_rows;
-  const std::int64_t n_blocks = (n_rows + kKvBlock - 1) / kKvBlock;
+  const std::int64_t n_blocks = blocks_of(n_rows);
   require_free(n_blocks, unshared_blocks(s));
 
   std::vector<std::int32_t> positions(found.n_rows);
   abi::read_all(reader, positions.data(), sizeof(std::int32_t) * positions.size());
-  const std::int64_t k_bytes = n_rows * shape_.n_heads * k_layout_.row_bytes();
-  const std::int64_t layer_bytes = k_bytes + n_rows * shape_.n_heads * v_layout_.row_bytes();
-  const Buffer rows(static_cast<std::uint64_t>(shape_.n_layers * layer_bytes), "KV state to load");
+  const std::int64_t k_bytes = n_rows * shape_.n_heads * k_row;
+  const std::int64_t layer_bytes = k_bytes + n_rows * shape_.n_heads * v_row;
+  const Buffer body(static_cast<std::uint64_t>(shape_.n_layers * layer_bytes), "KV state to load");
   std::uint64_t hash = hash_bytes(kHashStart, &found, sizeof found);
   hash = hash_bytes(hash, positions.data(), sizeof(std::int32_t) * positions.size());
   for (std::int64_t layer = 0; layer < shape_.n_layers; ++layer) {
-    unsigned char* to = rows.as<unsigned char>() + layer * layer_bytes;
+    unsigned char* to = body.as<unsigned char>() + layer * layer_bytes;
     const std::uint64_t pieces[] = {static_cast<std::uint64_t>(k_bytes),
                                     static_cast<std::uint64_t>(layer_bytes - k_bytes)};
     for (const std::uint64_t bytes : pieces) {  // in the pieces of save(), because the hash is one of pieces
@@ -170,10 +147,11 @@ void KvCache::load(std::int32_t seq, const llorch_reader& reader) {
   s.positions.insert(s.positions.end(), positions.begin(), positions.end());
   for (std::int64_t b = 0; b < n_blocks; ++b)
     s.blocks.push_back(take_block());
+  const std::vector<KvPlace> rows = places(s, {0, n_rows});
   for (std::int64_t layer = 0; layer < shape_.n_layers; ++layer) {
-    const unsigned char* k = rows.as<unsigned char>() + layer * layer_bytes;
-    write_rows(layer, s, k, k + k_bytes);
+    const unsigned char* k = body.as<unsigned char>() + layer * layer_bytes;
+    write_rows(layer, rows, k, k + k_bytes);
   }
 }
 
-}  // namespace llorch::cpu
+}  // namespace llorch::common

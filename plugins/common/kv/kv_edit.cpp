@@ -1,37 +1,31 @@
 // Removing, copying and renumbering what a sequence holds.
 #include <algorithm>
 
-#include "cpu/base/failure.hpp"
-#include "cpu/kv_cache/kv_cache.hpp"
+#include "common/base/failure.hpp"
+#include "common/kv/kv_book.hpp"
 
-namespace llorch::cpu {
+namespace llorch::common {
 
-KvCache::Range KvCache::rows_in(const Sequence& s, std::int32_t p0, std::int32_t p1) {
+KvBook::Range KvBook::rows_in(const Sequence& s, std::int32_t p0, std::int32_t p1) {
   const auto& all = s.positions;
   const auto begin = p0 < 0 ? all.begin() : std::lower_bound(all.begin(), all.end(), p0);
   const auto end = p1 < 0 ? all.end() : std::lower_bound(begin, all.end(), p1);
   return {begin - all.begin(), end - all.begin()};
 }
 
-void KvCache::copy_row(const Sequence& from, std::int64_t from_row, const Sequence& to, std::int64_t to_row) {
-  const std::uint32_t from_block = from.blocks[static_cast<std::size_t>(from_row / kKvBlock)];
-  const std::uint32_t to_block = to.blocks[static_cast<std::size_t>(to_row / kKvBlock)];
-  const std::int64_t from_slot = from_row % kKvBlock;
-  const std::int64_t to_slot = to_row % kKvBlock;
-  alignas(float) unsigned char part[KvLayout::kLargestPart];
-  for (std::int64_t layer = 0; layer < shape_.n_layers; ++layer) {
-    for (std::int64_t h = 0; h < shape_.n_heads; ++h) {
-      for (std::int64_t d = 0; d < shape_.head_dim; d += kKvPart) {
-        k_layout_.get(k_at(layer, from_block) + h * k_head_, from_slot, d, part);
-        k_layout_.put(k_at(layer, to_block) + h * k_head_, to_slot, d, part);
-        v_layout_.get(v_at(layer, from_block) + h * v_head_, from_slot, d, part);
-        v_layout_.put(v_at(layer, to_block) + h * v_head_, to_slot, d, part);
-      }
-    }
-  }
+KvPlace KvBook::place(const Sequence& s, std::int64_t row) {
+  return {s.blocks[static_cast<std::size_t>(row / kKvBlock)], static_cast<std::uint32_t>(row % kKvBlock)};
 }
 
-void KvCache::make_private(Sequence& s, const Range& rows) {
+std::vector<KvPlace> KvBook::places(const Sequence& s, const Range& rows) {
+  std::vector<KvPlace> out;
+  out.reserve(static_cast<std::size_t>(rows.size()));
+  for (std::int64_t row = rows.begin; row < rows.end; ++row)
+    out.push_back(place(s, row));
+  return out;
+}
+
+void KvBook::make_private(Sequence& s, const Range& rows) {
   const auto first = static_cast<std::size_t>(rows.begin / kKvBlock);
   const auto last = static_cast<std::size_t>((rows.end - 1) / kKvBlock);
   std::int64_t shared = 0;
@@ -42,28 +36,7 @@ void KvCache::make_private(Sequence& s, const Range& rows) {
     make_private(s, b);
 }
 
-void KvCache::rotate_row(const Sequence& s, std::int64_t row, const KeyRotation& rotation, float* x) {
-  const std::uint32_t block = s.blocks[static_cast<std::size_t>(row / kKvBlock)];
-  const std::int64_t slot = row % kKvBlock;
-  const std::int64_t rotated = 2 * rotation.n_pairs;
-  for (std::int64_t layer = 0; layer < shape_.n_layers; ++layer) {
-    for (std::int64_t h = 0; h < shape_.n_heads; ++h) {
-      unsigned char* k = k_at(layer, block) + h * k_head_;
-      for (std::int64_t d = 0; d < rotated; d += kKvPart)
-        k_layout_.fetch(kernels_, k, slot, d, x);
-      for (std::int64_t i = 0; i < rotation.n_pairs; ++i) {
-        const float first = x[2 * i];
-        const float second = x[2 * i + 1];
-        x[2 * i] = first * rotation.cosines[i] - second * rotation.sines[i];
-        x[2 * i + 1] = second * rotation.cosines[i] + first * rotation.sines[i];
-      }
-      for (std::int64_t d = 0; d < rotated; d += kKvPart)
-        k_layout_.store(kernels_, k, slot, d, x);
-    }
-  }
-}
-
-void KvCache::remove(std::int32_t seq, std::int32_t p0, std::int32_t p1) {
+void KvBook::remove(std::int32_t seq, std::int32_t p0, std::int32_t p1) {
   check_seq(seq);
   Sequence& s = at(seq);
   const Range gone = rows_in(s, p0, p1);
@@ -76,13 +49,16 @@ void KvCache::remove(std::int32_t seq, std::int32_t p0, std::int32_t p1) {
   // The rows behind the hole move up; the blocks they move into must be the sequence's own.
   const std::int64_t left = n_rows - gone.size();
   make_private(s, {gone.begin, left});
+  std::vector<Move> moves;
+  moves.reserve(static_cast<std::size_t>(n_rows - gone.end));
   for (std::int64_t row = gone.end; row < n_rows; ++row)
-    copy_row(s, row, s, row - gone.size());
+    moves.push_back({place(s, row), place(s, row - gone.size())});
+  copy_rows(moves);
   s.positions.erase(s.positions.begin() + gone.begin, s.positions.begin() + gone.end);
   truncate(s, left);
 }
 
-void KvCache::copy(std::int32_t src, std::int32_t dst, std::int32_t p0, std::int32_t p1) {
+void KvBook::copy(std::int32_t src, std::int32_t dst, std::int32_t p0, std::int32_t p1) {
   check_seq(src);
   check_seq(dst);
   if (src == dst)
@@ -105,14 +81,16 @@ void KvCache::copy(std::int32_t src, std::int32_t dst, std::int32_t p0, std::int
       to.blocks.push_back(take_block());
     }
   }
+  std::vector<Move> moves;
   for (std::int64_t row = 0; row < n_rows; ++row) {
     to.positions.push_back(from.positions[static_cast<std::size_t>(range.begin + row)]);
-    if (!share) copy_row(from, range.begin + row, to, row);
+    if (!share) moves.push_back({place(from, range.begin + row), place(to, row)});
   }
+  if (!share) copy_rows(moves);
 }
 
-void KvCache::shift(std::int32_t seq, std::int32_t p0, std::int32_t p1, std::int32_t delta,
-                    const KeyRotation* rotation) {
+void KvBook::shift(std::int32_t seq, std::int32_t p0, std::int32_t p1, std::int32_t delta,
+                   const KeyRotation* rotation) {
   check_seq(seq);
   Sequence& s = at(seq);
   const Range range = rows_in(s, p0, p1);
@@ -128,12 +106,12 @@ void KvCache::shift(std::int32_t seq, std::int32_t p0, std::int32_t p1, std::int
          "..", last);
   }
   const bool rotates = rotation != nullptr && delta != 0;
-  std::vector<float> x(static_cast<std::size_t>(rotates ? shape_.head_dim : 0));
-  if (rotates) make_private(s, range);  // a copy of the sequence keeps its keys
-  for (std::int64_t row = range.begin; row < range.end; ++row) {
-    s.positions[static_cast<std::size_t>(row)] += delta;
-    if (rotates) rotate_row(s, row, *rotation, x.data());
+  if (rotates) {
+    make_private(s, range);  // a copy of the sequence keeps its keys
+    rotate_keys(places(s, range), *rotation);
   }
+  for (std::int64_t row = range.begin; row < range.end; ++row)
+    s.positions[static_cast<std::size_t>(row)] += delta;
 }
 
-}  // namespace llorch::cpu
+}  // namespace llorch::common

@@ -1,7 +1,7 @@
 // Blocks of 256 columns: one f16 scale (and one for minimums), a small integer factor for each 16 or 32 columns.
-#include "cpu/quant/block_formats.hpp"
+#include "common/quant/block_formats.hpp"
 
-namespace llorch::cpu {
+namespace llorch::common {
 namespace {
 
 constexpr int kColumns = 256;
@@ -107,4 +107,4 @@ void split_iq4_xs(const std::uint8_t* block, BlockParts& out) {
   split_nibbles(block + 8, 16, out.codes);
 }
 
-}  // namespace llorch::cpu
+}  // namespace llorch::common

@@ -1,17 +1,17 @@
-#include "cpu/quant/dequantize.hpp"
+#include "common/quant/dequantize.hpp"
 
 #include <algorithm>
 #include <cctype>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
-#include "cpu/kernels/packing.hpp"
-#include "cpu/quant/block_formats.hpp"
-#include "kernel_support.hpp"
-#include "quant_support.hpp"
+#include "common/quant/block_formats.hpp"
+#include "common/tests/quant_support.hpp"
+#include "common/tests/test_support.hpp"
 
-namespace llorch::cpu::testing {
+namespace llorch::common::testing {
 namespace {
 
 std::vector<char> fixture(const BlockFormat& format) {
@@ -52,20 +52,6 @@ BOOST_AUTO_TEST_CASE(types_are_found_by_the_ids_of_the_file_format_and_others_ar
     BOOST_TEST(block_format_of_gguf(id) == nullptr, "id " << id);
 }
 
-BOOST_AUTO_TEST_CASE(a_row_of_a_packed_matrix_comes_back_bit_by_bit) {
-  for (const WeightType type : kQuantTypes) {
-    const QuantMatrix w(type, 37, 512, 9);
-    for (const KernelTable* table : available_kernels()) {
-      for (std::int64_t row = 0; row < 37; ++row) {
-        std::vector<float> out(512);
-        table->gather_row(w.view(), row, out.data());
-        BOOST_TEST(same_bits(w.values().data() + row * 512, out.data(), 512,
-                             std::string(table->name) + ", " + block_format(type)->name));
-      }
-    }
-  }
-}
-
 BOOST_AUTO_TEST_SUITE_END()
 
-}  // namespace llorch::cpu::testing
+}  // namespace llorch::common::testing

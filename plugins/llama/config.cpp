@@ -1,12 +1,10 @@
-#include "llama2_cpu/config.hpp"
+#include "llama/config.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <string>
 
-#include "cpu/base/failure.hpp"
-
-namespace llorch::llama2_cpu {
+namespace llorch::llama {
 namespace {
 
 constexpr std::uint32_t kMostLayers = 512;
@@ -48,8 +46,8 @@ void read_heads(const abi::Source& source, Config& c) {
   }
 }
 
-cpu::RopeSettings read_rope(const abi::Source& source, const Config& c) {
-  cpu::RopeSettings rope;
+common::RopeSettings read_rope(const abi::Source& source, const Config& c) {
+  common::RopeSettings rope;
   rope.rotated = u32_or(source, "llama.rope.dimension_count", 2, kMostHeadDim, c.head_dim);
   if (rope.rotated % 2 != 0 || rope.rotated > c.head_dim) {
     abi::fail(LLORCH_BAD_MODEL, "llama.rope.dimension_count: expected an even number up to ", c.head_dim,
@@ -61,11 +59,11 @@ cpu::RopeSettings read_rope(const abi::Source& source, const Config& c) {
   if (type == "none") return rope;
   rope.factor = positive_or(source, "llama.rope.scaling.factor", 1.0);
   if (type == "linear") {
-    rope.scaling = cpu::RopeSettings::Scaling::kLinear;
+    rope.scaling = common::RopeSettings::Scaling::kLinear;
     return rope;
   }
   if (type != "yarn") abi::fail(LLORCH_UNSUPPORTED, type_key, ": expected none, linear or yarn, found ", type);
-  rope.scaling = cpu::RopeSettings::Scaling::kYarn;
+  rope.scaling = common::RopeSettings::Scaling::kYarn;
   rope.original_context =
       positive_or(source, "llama.rope.scaling.original_context_length", static_cast<double>(c.n_positions));
   rope.beta_fast = positive_or(source, "llama.rope.scaling.yarn_beta_fast", 32.0);
@@ -116,4 +114,4 @@ Config read_config(const abi::Source& source) {
   return c;
 }
 
-}  // namespace llorch::llama2_cpu
+}  // namespace llorch::llama

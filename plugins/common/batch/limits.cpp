@@ -1,10 +1,11 @@
-#include "cpu/context/limits.hpp"
+#include "common/batch/limits.hpp"
 
 #include <algorithm>
 
-#include "cpu/base/failure.hpp"
+#include "common/base/failure.hpp"
+#include "common/base/sizes.hpp"
 
-namespace llorch::cpu {
+namespace llorch::common {
 namespace {
 
 constexpr std::uint32_t kDefaultBatch = 512;
@@ -27,15 +28,15 @@ std::int64_t ContextLimits::output_rows() const {
   return std::min(max_output_rows, max_rows);
 }
 
-ContextLimits context_limits(std::int64_t n_positions, const llorch_context_params& p) {
+ContextLimits context_limits(std::int64_t n_positions, const llorch_context_params& p, KvType kv_type) {
   if (p.max_tokens == 0) {
     fail(LLORCH_INVALID_ARGUMENT, "llorch_context_params.max_tokens: expected at least 1, found 0");
   }
   check_at_most("max_seqs", p.max_seqs, kMostSeqs);
   check_at_most("n_threads", p.n_threads, kMostThreads);
   ContextLimits limits;
-  limits.k_type = kv_type_of("llorch_context_params.kv_dtype_k", p.kv_dtype_k);
-  limits.v_type = kv_type_of("llorch_context_params.kv_dtype_v", p.kv_dtype_v);
+  limits.k_type = kv_type_of("llorch_context_params.kv_dtype_k", p.kv_dtype_k, kv_type);
+  limits.v_type = kv_type_of("llorch_context_params.kv_dtype_v", p.kv_dtype_v, kv_type);
   limits.max_tokens = p.max_tokens;
   limits.max_seqs = static_cast<std::int32_t>(std::max(p.max_seqs, 1u));
   limits.max_batch_tokens = p.max_batch_tokens != 0 ? p.max_batch_tokens : std::min(p.max_tokens, kDefaultBatch);
@@ -48,13 +49,13 @@ ContextLimits context_limits(std::int64_t n_positions, const llorch_context_para
 }
 
 std::vector<KvRun> plan_batch(const llorch_batch& batch, const ContextLimits& limits, std::int64_t n_positions,
-                              std::int64_t n_vocab, const KvCache& cache, LiveRows& rows) {
+                              std::int64_t n_vocab, const KvBook& book, LiveRows& rows) {
   const abi::BatchLimits checked = {.max_batch_tokens = static_cast<std::uint32_t>(limits.max_batch_tokens),
                                     .max_output_rows = static_cast<std::uint32_t>(limits.max_output_rows),
                                     .max_seqs = static_cast<std::uint32_t>(limits.max_seqs),
                                     .max_positions = static_cast<std::uint32_t>(n_positions),
                                     .vocab_size = static_cast<std::uint32_t>(n_vocab)};
-  abi::check_batch(batch, checked, [&](std::int32_t seq) { return cache.last_position(seq); });
+  abi::check_batch(batch, checked, [&](std::int32_t seq) { return book.last_position(seq); });
   std::vector<KvRun> runs;
   rows.n = batch.n_tokens;
   rows.runs.clear();
@@ -64,7 +65,7 @@ std::vector<KvRun> plan_batch(const llorch_batch& batch, const ContextLimits& li
     const std::int32_t seq = batch.seq_ids[i];
     if (runs.empty() || runs.back().seq != seq) {
       runs.push_back({.seq = seq, .position = batch.positions[i], .n_rows = 0});
-      rows.runs.push_back({.seq = seq, .first_row = i, .n_rows = 0, .n_visible = cache.length(seq) + 1});
+      rows.runs.push_back({.seq = seq, .first_row = i, .n_rows = 0, .n_visible = book.length(seq) + 1});
     }
     ++runs.back().n_rows;
     ++rows.runs.back().n_rows;
@@ -74,4 +75,4 @@ std::vector<KvRun> plan_batch(const llorch_batch& batch, const ContextLimits& li
   return runs;
 }
 
-}  // namespace llorch::cpu
+}  // namespace llorch::common

@@ -1,4 +1,4 @@
-// What a context of a CPU plugin was made for, and the check of each batch against it.
+// What a context was made for, and the check of each batch against it.
 #pragma once
 
 #include <llorch/plugin_table.hpp>
@@ -6,10 +6,10 @@
 #include <cstdint>
 #include <vector>
 
-#include "cpu/compute/live_rows.hpp"
-#include "cpu/kv_cache/kv_cache.hpp"
+#include "common/batch/live_rows.hpp"
+#include "common/kv/kv_book.hpp"
 
-namespace llorch::cpu {
+namespace llorch::common {
 
 /// llorch_context_params with every default filled in.
 struct ContextLimits {
@@ -28,10 +28,11 @@ struct ContextLimits {
 };
 
 /// INVALID_ARGUMENT: a number out of range. UNSUPPORTED: a KV type that there is not.
-ContextLimits context_limits(std::int64_t n_positions, const llorch_context_params& params);
+/// `kv_type`: of a cache whose type the caller leaves open.
+ContextLimits context_limits(std::int64_t n_positions, const llorch_context_params& params, KvType kv_type);
 
-/// Checks the batch, fills `rows` with all of its rows and returns its runs; the cache is not touched.
+/// Checks the batch, fills `rows` with all of its rows and returns its runs; the book is not touched.
 std::vector<KvRun> plan_batch(const llorch_batch& batch, const ContextLimits& limits, std::int64_t n_positions,
-                              std::int64_t n_vocab, const KvCache& cache, LiveRows& rows);
+                              std::int64_t n_vocab, const KvBook& book, LiveRows& rows);
 
-}  // namespace llorch::cpu
+}  // namespace llorch::common

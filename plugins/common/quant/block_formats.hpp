@@ -5,15 +5,15 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "cpu/kernels/types.hpp"
+#include "common/quant/weight_type.hpp"
 
-namespace llorch::cpu {
+namespace llorch::common {
 
 inline constexpr int kMostBlockColumns = 256;
 inline constexpr int kMostBlockParts = 16;
 
 /// One block. The weight of column k is scale * (codes[k] - offset) + minimum with the offset of the type's
-/// PackedFormat (or scale * value of codes[k] in the table of IQ4).
+/// QuantFormat (or scale * value of codes[k] in the table of IQ4).
 struct BlockParts {
   std::uint8_t codes[kMostBlockColumns];
   std::uint16_t scale;                    ///< f16
@@ -53,4 +53,4 @@ inline std::uint16_t little_endian_half(const std::uint8_t* p) {
   return static_cast<std::uint16_t>(p[0] | p[1] << 8);
 }
 
-}  // namespace llorch::cpu
+}  // namespace llorch::common

@@ -1,8 +1,8 @@
 // Blocks of 32 columns with one f16 scale and, in the "_1" formats, one f16 minimum. Low nibbles are columns 0..15,
 // high nibbles columns 16..31; a fifth bit comes from a 32-bit word, bit k for column k.
-#include "cpu/quant/block_formats.hpp"
+#include "common/quant/block_formats.hpp"
 
-namespace llorch::cpu {
+namespace llorch::common {
 namespace {
 
 constexpr int kColumns = 32;
@@ -56,4 +56,4 @@ void split_iq4_nl(const std::uint8_t* block, BlockParts& out) {
   split_nibbles(block + 2, out.codes);
 }
 
-}  // namespace llorch::cpu
+}  // namespace llorch::common
