@@ -2,9 +2,15 @@
 
 # Warnings, sanitizers and the include root shared by all our own targets.
 function(llorch_compile_settings target)
-  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion)
+  set(host_only $<NOT:$<COMPILE_LANGUAGE:CUDA>>)
+  target_compile_options(${target} PRIVATE
+    $<${host_only}:-Wall> $<${host_only}:-Wextra> $<${host_only}:-Wpedantic> $<${host_only}:-Wshadow>
+    $<${host_only}:-Wconversion> $<${host_only}:-Wno-sign-conversion>
+    # What nvcc hands to the host's compiler is not pedantic C++.
+    $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Wshadow,-Wconversion,-Wno-sign-conversion>)
   if(LLORCH_WERROR)
-    target_compile_options(${target} PRIVATE -Werror)
+    target_compile_options(${target} PRIVATE
+      $<${host_only}:-Werror> "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Werror all-warnings -Xcompiler=-Werror>")
   endif()
   if(LLORCH_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${LLORCH_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

@@ -15,7 +15,7 @@ struct Dim {
   unsigned x = 1, y = 1, z = 1;
 };
 
-/// The block's threads must be whole warps: at most 1024, a multiple of 32.
+/// A block has at most 1024 threads, a multiple of 32 in x: warps are whole, and lane_id() is threadIdx.x % 32.
 inline constexpr unsigned kWarp = 32;
 inline constexpr unsigned kMostBlockThreads = 1024;
 

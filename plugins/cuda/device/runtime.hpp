@@ -75,11 +75,11 @@ class DeviceMemory {
   int device_ = 0;
 };
 
-/// Owns pinned host memory, which copies reach without a detour. Zero-filled.
+/// Owns host memory that copies of this device reach without a detour. Zero-filled.
 class PinnedMemory {
  public:
   PinnedMemory() = default;
-  PinnedMemory(std::uint64_t bytes, const char* what);
+  PinnedMemory(int device, std::uint64_t bytes, const char* what);
   ~PinnedMemory();
   PinnedMemory(PinnedMemory&& other) noexcept { swap(other); }
   PinnedMemory& operator=(PinnedMemory&& other) noexcept {
@@ -148,7 +148,8 @@ class Graph {
   Graph(Graph&&) noexcept;
   Graph& operator=(Graph&&) noexcept;
 
-  /// Records what `body` gives to `stream`, which does none of it. `body` may not synchronize or take device memory.
+  /// Records what `body` gives to `stream`, which does none of it. `body` may not synchronize or take memory, and its
+  /// copies from and to the host must be of pinned memory.
   [[nodiscard]] static Graph capture(Stream& stream, const std::function<void()>& body);
 
   [[nodiscard]] bool empty() const { return impl_ == nullptr; }
