@@ -10,8 +10,8 @@ llorch_package_list() { # GROUP -> package names for this distribution, one a li
       printf '%s\n' g++ cmake ninja-build pkg-config ccache curl ca-certificates libeigen3-dev libspdlog-dev libcli11-dev libutf8proc-dev libpcre2-dev
       case "$id-$version" in
         # Debian 12's default Boost is older than the code needs; 1.81 is packaged beside it.
-        debian-12) printf '%s\n' libboost1.81-dev libboost-test1.81-dev ;;
-        *) printf '%s\n' libboost-dev libboost-test-dev ;;
+        debian-12) printf '%s\n' libboost1.81-dev libboost-test1.81-dev libboost-context1.81-dev ;;
+        *) printf '%s\n' libboost-dev libboost-test-dev libboost-context-dev ;;
       esac ;;
     check)
       case "$id-$version" in

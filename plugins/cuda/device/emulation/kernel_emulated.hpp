@@ -28,9 +28,11 @@ struct Index {
   unsigned x = 0, y = 0, z = 0;
 };
 
-/// What the lanes of a warp do together.
+/// Where threads meet.
 enum class Collective : std::uint8_t {
   kNone,
+  kEnd,
+  kBlockSync,
   kWarpSync,
   kShuffle,
   kShuffleXor,
@@ -117,14 +119,11 @@ inline float round_(float v) {
   return std::nearbyint(v);
 }
 inline float half_to_float(std::uint16_t v) {
-  const std::uint32_t sign = (v & 0x8000u) << 16u;
-  const std::uint32_t rest = v & 0x7fffu;
-  if (rest < 0x0400u) {  // zero or subnormal: a multiple of 2^-24
-    const float magnitude = static_cast<float>(rest) * 0x1p-24f;
-    return sign != 0 ? -magnitude : magnitude;
-  }
-  if (rest >= 0x7c00u) return float_of(sign | 0x7f800000u | (rest & 0x3ffu) << 13u);
-  return float_of(sign | ((rest << 13u) + (112u << 23u)));
+  const std::uint32_t magnitude = v & 0x7fffu;
+  // The exponent's new bias by a multiplication, which makes subnormals right as well. Infinity and NaN keep their own.
+  const std::uint32_t finite = bits_of(float_of(magnitude << 13u) * 0x1p+112f);
+  const std::uint32_t bits = magnitude >= 0x7c00u ? (magnitude << 13u) | 0x7f800000u : finite;
+  return float_of(bits | (v & 0x8000u) << 16u);
 }
 inline std::uint16_t float_to_half(float v) {
   return emulation::half_of_float(v);

@@ -1,0 +1,124 @@
+#include "cuda/device/emulation/memory.hpp"
+
+#include <llorch/plugin.hpp>
+
+#include <sys/mman.h>
+
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "cuda/device/emulation/settings.hpp"
+
+namespace llorch::cuda::emulation {
+namespace {
+
+constexpr std::uint64_t kPage = 4096, kAlignment = 256;
+constexpr unsigned char kPoison = 0xff, kGuard = 0xa5;
+
+struct Piece {
+  unsigned char* region;       // whole pages, then one that no one may touch
+  std::uint64_t region_bytes;  // without that page
+  std::uint64_t bytes;         // what was asked for
+  int device;
+  std::string what;
+};
+
+struct Memory {
+  std::recursive_mutex mutex;
+  std::map<void*, Piece> pieces;
+  bool open = false;
+};
+Memory& memory() {
+  static Memory* const one = new Memory;  // lives as long as the process: streams may end later than statics
+  return *one;
+}
+
+void protect(const Piece& piece, bool open) {
+  if (mprotect(piece.region, piece.region_bytes, open ? PROT_READ | PROT_WRITE : PROT_NONE) != 0) {
+    abi::fail(LLORCH_DEVICE_ERROR, "mprotect: emulated device memory for ", piece.what);
+  }
+}
+
+}  // namespace
+
+Settings& settings() {
+  static Settings one = [] {
+    Settings s;
+    // NOLINTBEGIN(concurrency-mt-unsafe): nothing here changes the environment
+    if (const char* v = std::getenv("LLORCH_CUDA_EMULATION_DEVICES")) s.devices = std::atoi(v);
+    if (const char* v = std::getenv("LLORCH_CUDA_EMULATION_MEMORY")) s.memory_bytes = std::strtoull(v, nullptr, 10);
+    if (const char* v = std::getenv("LLORCH_CUDA_EMULATION_FAIL")) s.failing_kernel = v;
+    s.trace = std::getenv("LLORCH_CUDA_EMULATION_TRACE") != nullptr;
+    // NOLINTEND(concurrency-mt-unsafe)
+    return s;
+  }();
+  return one;
+}
+
+void* take_memory(int device, std::uint64_t bytes, const char* what) {
+  Memory& all = memory();
+  const std::lock_guard lock(all.mutex);
+  const std::uint64_t used = memory_in_use(device);
+  if (bytes > settings().memory_bytes || used > settings().memory_bytes - bytes) return nullptr;
+  const std::uint64_t aligned = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  const std::uint64_t region_bytes = (bytes + kPage - 1) / kPage * kPage;
+  void* region = mmap(nullptr, region_bytes + kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (region == MAP_FAILED) return nullptr;
+  Piece piece{static_cast<unsigned char*>(region), region_bytes, bytes, device, what};
+  protect(piece, true);
+  unsigned char* data = piece.region + region_bytes - aligned;
+  std::memset(data, kPoison, bytes);
+  std::memset(data + bytes, kGuard, aligned - bytes);
+  if (!all.open) protect(piece, false);
+  all.pieces.emplace(data, std::move(piece));
+  return data;
+}
+
+void give_memory_back(void* data) noexcept {
+  Memory& all = memory();
+  const std::lock_guard lock(all.mutex);
+  const auto found = all.pieces.find(data);
+  if (found == all.pieces.end()) return;
+  munmap(found->second.region, found->second.region_bytes + kPage);
+  all.pieces.erase(found);
+}
+
+std::uint64_t memory_in_use(int device) {
+  Memory& all = memory();
+  const std::lock_guard lock(all.mutex);
+  std::uint64_t sum = 0;
+  for (const auto& [data, piece] : all.pieces)
+    sum += piece.device == device ? piece.bytes : 0;
+  return sum;
+}
+
+OpenMemory::OpenMemory() {
+  Memory& all = memory();
+  all.mutex.lock();
+  all.open = true;
+  for (const auto& [data, piece] : all.pieces)
+    protect(piece, true);
+}
+
+OpenMemory::~OpenMemory() {
+  Memory& all = memory();
+  for (const auto& [data, piece] : all.pieces)
+    mprotect(piece.region, piece.region_bytes, PROT_NONE);
+  all.open = false;
+  all.mutex.unlock();
+}
+
+void OpenMemory::check() const {  // NOLINT(readability-convert-member-functions-to-static): while it is open
+  for (const auto& [data, piece] : memory().pieces) {
+    const auto* end = static_cast<const unsigned char*>(data) + piece.bytes;
+    for (const unsigned char* p = end; p < piece.region + piece.region_bytes; ++p) {
+      if (*p == kGuard) continue;
+      abi::fail(LLORCH_DEVICE_ERROR, "device memory for ", piece.what, ": written ", p - end, " bytes behind its ",
+                piece.bytes, " bytes");
+    }
+  }
+}
+
+}  // namespace llorch::cuda::emulation

@@ -1,0 +1,24 @@
+// Quick pseudo-random numbers for the order of fibers.
+#pragma once
+
+#include <cstdint>
+
+namespace llorch::cuda::emulation {
+
+/// SplitMix64 (Steele, Lea, Flood 2014).
+class Random {
+ public:
+  explicit Random(std::uint64_t seed) : state_(seed) {}
+  std::uint64_t next() {
+    std::uint64_t z = state_ += 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30u)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27u)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31u);
+  }
+  std::uint32_t next16() { return static_cast<std::uint32_t>(next() >> 48u); }
+
+ private:
+  std::uint64_t state_;
+};
+
+}  // namespace llorch::cuda::emulation

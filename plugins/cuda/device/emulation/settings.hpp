@@ -1,0 +1,21 @@
+// What the emulated device is, and how tests make it fail. Read from the environment once, so that tests of a plugin in
+// a process of its own can choose.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace llorch::cuda::emulation {
+
+struct Settings {
+  int devices = 1;                                        // LLORCH_CUDA_EMULATION_DEVICES
+  std::uint64_t memory_bytes = std::uint64_t{4} << 30u;   // LLORCH_CUDA_EMULATION_MEMORY, of each device
+  std::uint64_t shared_bytes = std::uint64_t{64} << 10u;  // that of sm_75, the least of those we build for
+  std::string failing_kernel;  // LLORCH_CUDA_EMULATION_FAIL: launching this one is a device error
+  bool trace = false;          // LLORCH_CUDA_EMULATION_TRACE: each kernel's name to stderr before it runs
+};
+
+/// May be changed by tests in the same process, before anything runs.
+[[nodiscard]] Settings& settings();
+
+}  // namespace llorch::cuda::emulation
