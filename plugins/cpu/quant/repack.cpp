@@ -91,6 +91,51 @@ void put_scales(const BlockParts& parts, const PackedFormat& format, int lane, s
   }
 }
 
+/// Where the words of a block already are the words of planes: of nibbles, byte k holds columns k and k + 16, so word q
+/// holds quads q and q + 4; of bytes, word q holds quad q. `flipped` bits turn signed codes into codes plus an offset.
+struct WordBlocks {
+  int words;  // of a block
+  int at;     // byte of the first one
+  Quad flipped;
+};
+constexpr WordBlocks word_blocks(WeightType type) {
+  switch (type) {
+    case WeightType::kQ4_0:
+    case WeightType::kIq4Nl:
+      return {4, 2, 0};
+    case WeightType::kQ4_1:
+      return {4, 4, 0};
+    case WeightType::kQ8_0:
+      return {8, 2, repeat(0x80)};
+    default:
+      return {0, 0, 0};
+  }
+}
+
+/// A row group of blocks of 32 columns whose words need no more than a new place.
+template <WeightType kType>
+void repack_words(const std::uint8_t* from, std::int64_t n_rows, std::int64_t n_blocks, int block_bytes,
+                  std::uint8_t* codes, std::uint8_t* scales) {
+  constexpr WordBlocks kWords = word_blocks(kType);
+  constexpr PackedFormat kFormat = packed_format(kType);
+  static_assert(kWords.at == (kFormat.minimums ? 4 : 2) && !kFormat.super_scales);
+  for (std::int64_t b = 0; b < n_blocks; ++b) {
+    for (std::int64_t r = 0; r < n_rows; ++r) {
+      const std::uint8_t* block = from + (r * n_blocks + b) * block_bytes;
+      for (int i = 0; i < kWords.words; ++i) {
+        Quad word = 0;
+        std::memcpy(&word, block + kWords.at + 4 * i, sizeof word);
+        word ^= kWords.flipped;
+        std::memcpy(codes + i * kPlane + 4 * r, &word, sizeof word);
+      }
+      put_half(scales, static_cast<int>(r), little_endian_half(block));
+      if constexpr (kFormat.minimums) put_half(scales + 2 * kLanes, static_cast<int>(r), little_endian_half(block + 2));
+    }
+    codes += kFormat.code_bytes();
+    scales += kFormat.scale_bytes();
+  }
+}
+
 }  // namespace
 
 void repack_group(WeightType type, const void* rows, std::int64_t n_rows, std::int64_t n_cols, void* out) {
@@ -100,6 +145,18 @@ void repack_group(WeightType type, const void* rows, std::int64_t n_rows, std::i
   const auto* from = static_cast<const std::uint8_t*>(rows);
   auto* codes = static_cast<std::uint8_t*>(out);
   std::uint8_t* scales = codes + n_cols / kQuantColumns * format.code_bytes();
+  switch (type) {
+    case WeightType::kQ4_0:
+      return repack_words<WeightType::kQ4_0>(from, n_rows, n_blocks, block.bytes, codes, scales);
+    case WeightType::kQ4_1:
+      return repack_words<WeightType::kQ4_1>(from, n_rows, n_blocks, block.bytes, codes, scales);
+    case WeightType::kQ8_0:
+      return repack_words<WeightType::kQ8_0>(from, n_rows, n_blocks, block.bytes, codes, scales);
+    case WeightType::kIq4Nl:
+      return repack_words<WeightType::kIq4Nl>(from, n_rows, n_blocks, block.bytes, codes, scales);
+    default:
+      break;
+  }
   const int pieces = block.columns / kQuantColumns;
   BlockParts parts{};
   for (std::int64_t b = 0; b < n_blocks; ++b) {
