@@ -9,6 +9,7 @@ namespace llorch::cpu {
 namespace {
 
 using common::BlockParts;
+using common::little_endian_half;
 
 constexpr int kPlane = 4 * kLanes;  // bytes
 
