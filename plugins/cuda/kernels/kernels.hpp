@@ -137,6 +137,9 @@ constexpr std::int64_t query_tile_rows(std::int64_t n_heads, std::int64_t n_head
 std::vector<QueryTile> query_tiles(const std::vector<common::QueryRun>& runs, std::int64_t n_heads,
                                    std::int64_t n_heads_kv);
 
+/// The widest heads that attention was compiled for.
+inline constexpr std::int64_t kMostHeadDim = 256;
+
 /// Rows of the cache that are summed as one; chunk c holds rows 64c .. 64c + 63 of a sequence.
 inline constexpr std::int64_t kAttentionChunk = 64;
 

@@ -16,6 +16,7 @@
 #include <cstdint>
 
 #include "common/kv/kv_types.hpp"
+#include "cuda/weights/host_device.hpp"
 
 namespace llorch::cuda {
 
@@ -37,21 +38,15 @@ struct KvView {
   std::int32_t n_layers = 0, n_blocks = 0, n_heads = 0, head_dim = 0;
 };
 
-#if defined(__CUDACC__)
-#define LLORCH_BOTH_SIDES __host__ __device__
-#else
-#define LLORCH_BOTH_SIDES
-#endif
-
-LLORCH_BOTH_SIDES constexpr int kv_padded(int head_dim) {
+LLORCH_HOST_DEVICE constexpr int kv_padded(int head_dim) {
   return (head_dim + kKvParts - 1) / kKvParts * kKvParts;
 }
-LLORCH_BOTH_SIDES constexpr int kv_element_size(KvType type) {
+LLORCH_HOST_DEVICE constexpr int kv_element_size(KvType type) {
   return type == KvType::kF32 ? 4 : type == KvType::kF16 ? 2 : 1;
 }
 
 /// Where component d of the key in row `slot` lies, in elements from the start of a (layer, block, head).
-LLORCH_BOTH_SIDES constexpr int kv_key_place(KvType type, int padded, int slot, int d) {
+LLORCH_HOST_DEVICE constexpr int kv_key_place(KvType type, int padded, int slot, int d) {
   if (type == KvType::kF32) return slot * padded + d;
   const int lane = slot % 8 * 4 + d % 32 / 8;
   const int step = d % 8 / 4;
@@ -60,7 +55,7 @@ LLORCH_BOTH_SIDES constexpr int kv_key_place(KvType type, int padded, int slot, 
                               : (d / 32 * 32 + lane) * 16 + step * 8 + within;
 }
 /// The same of a value.
-LLORCH_BOTH_SIDES constexpr int kv_value_place(KvType type, int padded, int slot, int d) {
+LLORCH_HOST_DEVICE constexpr int kv_value_place(KvType type, int padded, int slot, int d) {
   if (type == KvType::kF32) return slot * padded + d;
   const int lane = d % 8 * 4 + slot / 4;
   const int within = (slot % 4 / 2 * 2 + d % 16 / 8) * 2 + slot % 2;
@@ -69,12 +64,12 @@ LLORCH_BOTH_SIDES constexpr int kv_value_place(KvType type, int padded, int slot
 }
 
 /// Bytes of the elements of the keys (or the values) of a cache, and of their scales: 0 where there are none.
-LLORCH_BOTH_SIDES constexpr std::int64_t kv_element_bytes_of(KvType type, std::int64_t n_layers, std::int64_t n_blocks,
-                                                             std::int64_t n_heads, std::int64_t head_dim) {
+LLORCH_HOST_DEVICE constexpr std::int64_t kv_element_bytes_of(KvType type, std::int64_t n_layers, std::int64_t n_blocks,
+                                                              std::int64_t n_heads, std::int64_t head_dim) {
   return n_layers * n_blocks * n_heads * kKvRows * kv_padded(static_cast<int>(head_dim)) * kv_element_size(type);
 }
-LLORCH_BOTH_SIDES constexpr std::int64_t kv_scale_bytes_of(KvType type, std::int64_t n_layers, std::int64_t n_blocks,
-                                                           std::int64_t n_heads, std::int64_t head_dim) {
+LLORCH_HOST_DEVICE constexpr std::int64_t kv_scale_bytes_of(KvType type, std::int64_t n_layers, std::int64_t n_blocks,
+                                                            std::int64_t n_heads, std::int64_t head_dim) {
   if (type != KvType::kQ8_0) return 0;
   return n_layers * n_blocks * n_heads * (kv_padded(static_cast<int>(head_dim)) / kKvParts) * kKvRows * 2;
 }

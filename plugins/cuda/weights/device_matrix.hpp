@@ -5,7 +5,7 @@
 //
 //   F16, BF16  tiles of 16 rows, chunks of 32 columns: (tile, chunk, step 0..1, lane, 8 values). Of a chunk, the lane's
 //              columns are 8t..8t+7, four for each step: in PTX's order of registers that is row g, columns 0, 1; row
-//              g + 8, columns 0, 1; row g, columns 2, 3; row g + 8, columns 2, 3 of the four.
+//              g + 8, columns 0, 1; row g, columns 2, 3; row g + 8, columns 2, 3 of the four. Padded to two chunks.
 //   F32        groups of 32 rows: (group, columns / 4, lane = row, 4 values)
 //   quantized  tiles of 16 rows, blocks of 256 columns, each QuantLayout::block_bytes: planes of codes, then scales.
 //
@@ -16,6 +16,7 @@
 
 #include "common/quant/quant_format.hpp"
 #include "common/quant/weight_type.hpp"
+#include "cuda/weights/host_device.hpp"
 
 namespace llorch::cuda {
 
@@ -23,9 +24,11 @@ using common::WeightType;
 
 inline constexpr std::int64_t kTileRows = 16;
 inline constexpr std::int64_t kFloatGroupRows = 32;
-/// Columns to which F32, F16 and BF16 are padded, and in which their sums are cut.
+/// Columns of the activations that share a scale, and of the largest step of mma.sync.
 inline constexpr std::int64_t kChunkColumns = 32;
-/// The same of quantized types: the columns of a K-quant's block.
+/// Columns to which rows are padded and between which sums may be cut: of F32, of F16 and BF16, of quantized types.
+inline constexpr std::int64_t kFloatColumns = 32;
+inline constexpr std::int64_t kHalfColumns = 64;
 inline constexpr std::int64_t kBlockColumns = 256;
 inline constexpr std::int64_t kBlockChunks = kBlockColumns / kChunkColumns;
 
@@ -37,7 +40,7 @@ struct MatrixView {
   std::int64_t n_cols = 0;
 };
 
-constexpr std::int64_t divide_up(std::int64_t n, std::int64_t by) {
+LLORCH_HOST_DEVICE constexpr std::int64_t divide_up(std::int64_t n, std::int64_t by) {
   return (n + by - 1) / by;
 }
 
@@ -89,7 +92,7 @@ constexpr QuantLayout quant_layout(WeightType type) {
 
 /// Columns to which rows of a type are padded.
 constexpr std::int64_t column_unit(WeightType type) {
-  return common::is_quantized(type) ? kBlockColumns : kChunkColumns;
+  return common::is_quantized(type) ? kBlockColumns : type == WeightType::kF32 ? kFloatColumns : kHalfColumns;
 }
 /// Rows that lie together.
 constexpr std::int64_t row_unit(WeightType type) {
@@ -99,7 +102,7 @@ constexpr std::int64_t row_unit(WeightType type) {
 constexpr std::int64_t row_unit_bytes(WeightType type, std::int64_t n_cols) {
   const std::int64_t units = divide_up(n_cols, column_unit(type));
   if (common::is_quantized(type)) return units * quant_layout(type).block_bytes;
-  return units * row_unit(type) * kChunkColumns * (type == WeightType::kF32 ? 4 : 2);
+  return units * column_unit(type) * row_unit(type) * (type == WeightType::kF32 ? 4 : 2);
 }
 /// Bytes of a matrix on the device.
 constexpr std::int64_t matrix_bytes(WeightType type, std::int64_t n_rows, std::int64_t n_cols) {
@@ -109,13 +112,12 @@ constexpr std::int64_t matrix_bytes(WeightType type, std::int64_t n_rows, std::i
 /// The columns of a matrix are cut into segments by its type and width alone. A product sums each in ascending order
 /// and then the segments in ascending order, however many rows of activations there are: (s0 + s1) + s2 ...
 inline constexpr int kMostSegments = 8;
-constexpr int segment_count(std::int64_t n_units, std::int64_t unit_columns) {
+LLORCH_HOST_DEVICE constexpr int segment_count(std::int64_t n_units, std::int64_t unit_columns) {
   const std::int64_t n = n_units * unit_columns / 256;
-  const std::int64_t most = n < n_units ? n : n_units;
-  return most < 1 ? 1 : most > kMostSegments ? kMostSegments : static_cast<int>(most);
+  return n < 1 ? 1 : n > kMostSegments ? kMostSegments : static_cast<int>(n);
 }
 /// First unit of a segment; segment n is where the last one ends.
-constexpr std::int64_t segment_begin(std::int64_t n_units, int segment, int n_segments) {
+LLORCH_HOST_DEVICE constexpr std::int64_t segment_begin(std::int64_t n_units, int segment, int n_segments) {
   return n_units * segment / n_segments;
 }
 

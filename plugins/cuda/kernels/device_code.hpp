@@ -1,0 +1,38 @@
+// Small things that kernels share.
+#pragma once
+
+#include "cuda/device/kernel.hpp"
+
+// Before a loop over registers: an array lives in registers only where every index is a constant.
+#if defined(__CUDACC__)
+#define LLORCH_UNROLL _Pragma("unroll")
+#define LLORCH_NO_UNROLL _Pragma("unroll 1")
+#else
+#define LLORCH_UNROLL
+#define LLORCH_NO_UNROLL
+#endif
+
+namespace llorch::cuda {
+
+__device__ __forceinline__ int smaller(int a, int b) {
+  return a < b ? a : b;
+}
+__device__ __forceinline__ int larger(int a, int b) {
+  return a > b ? a : b;
+}
+
+/// Two neighbouring floats in one load.
+struct alignas(8) FloatPair {
+  float x, y;
+};
+__device__ __forceinline__ FloatPair load_pair(const void* p) {
+  return *static_cast<const FloatPair*>(p);
+}
+struct alignas(8) WordPair {
+  std::uint32_t x, y;
+};
+__device__ __forceinline__ WordPair load_word_pair(const void* p) {
+  return *static_cast<const WordPair*>(p);
+}
+
+}  // namespace llorch::cuda

@@ -1,0 +1,8 @@
+// Functions that both the host and kernels call.
+#pragma once
+
+#if defined(__CUDACC__)
+#define LLORCH_HOST_DEVICE __host__ __device__
+#else
+#define LLORCH_HOST_DEVICE
+#endif
