@@ -20,6 +20,7 @@ struct Config {
   std::string model_name;  ///< name shown by /v1/models; empty: the file's or directory's name
   std::string plugin;      ///< name or path; empty: the installed plugin that can run the file
   std::string plugin_dir;
+  std::uint32_t device = 0;   ///< of the plugin, as it counts them
   std::string chat_template;  ///< name of a built-in or path; empty: the model's own
   std::string host = "127.0.0.1";
   std::uint16_t port = 8080;

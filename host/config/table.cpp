@@ -95,6 +95,8 @@ std::vector<Row> make_rows() {
            Kind::kPluginPath));
   table.push_back(path("plugin_dir", "LLORCH_PLUGIN_DIR", &Config::plugin_dir,
                        "Directory of plugins; empty: lib/llorch/plugins beside the program's bin directory."));
+  table.push_back(integer("device", "LLORCH_DEVICE", &Config::device, 0, 255,
+                          "Device of the plugin to compute on, counted from 0 as `llorch-host plugins` lists them."));
   table.push_back(path("chat_template", "LLORCH_CHAT_TEMPLATE", &Config::chat_template,
                        "Chat template: the name of a built-in one, or a path; empty: the model's own, else a built-in "
                        "that fits.",

@@ -26,6 +26,8 @@ class LoadedPlugin final : public Plugin {
 
   [[nodiscard]] const Info& info() const override { return info_; }
   [[nodiscard]] std::vector<llorch_device> devices() const override;
+  [[nodiscard]] const std::string& why_no_device() const override { return why_no_device_; }
+  [[nodiscard]] Result<void> use_device(std::uint32_t index) override;
   [[nodiscard]] Result<llorch_model_info> probe(const llorch_source& source) const override;
   [[nodiscard]] Result<MemoryUse> estimate_memory(const llorch_source& source,
                                                   const ContextParams& params) const override;
@@ -38,11 +40,15 @@ class LoadedPlugin final : public Plugin {
   void add_memory(const llorch_memory& memory, MemoryUse& sum) const;
 
  private:
+  [[nodiscard]] Result<llorch_model_params> model_params() const;
+
   Info info_;
   HostServices services_;
   llorch_plugin* handle_ = nullptr;
   llorch_plugin_api api_{};  ///< a copy: what the plugin's table lacks stays null
   std::vector<std::uint32_t> device_kinds_;
+  std::uint32_t device_ = 0;
+  std::string why_no_device_;
 };
 
 class LoadedModel final : public Model, public std::enable_shared_from_this<LoadedModel> {

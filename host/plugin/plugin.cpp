@@ -26,12 +26,6 @@ llorch_context_params to_abi(const ContextParams& params) {
   return out;
 }
 
-llorch_model_params first_device() {
-  llorch_model_params out{};
-  out.struct_size = sizeof out;
-  return out;
-}
-
 /// Version 1 has no optional function: what a plugin cannot do answers UNSUPPORTED.
 Result<void> check_table(const llorch_plugin_api& api, const std::string& id) {
   const std::pair<const char*, bool> functions[] = {
@@ -132,7 +126,38 @@ Result<void> LoadedPlugin::open(const Library& library) {
   if (auto complete = check_table(api_, id()); !complete) return complete.error();
   for (const llorch_device& device : devices())
     device_kinds_.push_back(device.kind);
+  if (device_kinds_.empty()) {
+    llorch_device none{};
+    none.struct_size = sizeof none;
+    llorch_error error{};
+    error.struct_size = sizeof error;
+    (void)at_boundary(id(), "device_at", [&] { return api_.device_at(handle_, 0, &none, &error); });
+    error.message[sizeof error.message - 1] = '\0';
+    why_no_device_ = one_line(error.message);
+    if (why_no_device_.empty()) why_no_device_ = "the plugin does not say why";
+  }
   return {};
+}
+
+Result<void> LoadedPlugin::use_device(std::uint32_t index) {
+  device_ = index;
+  const auto params = model_params();
+  if (!params) return params.error();
+  return {};
+}
+
+Result<llorch_model_params> LoadedPlugin::model_params() const {
+  if (device_kinds_.empty()) {
+    return make_error(ErrorCode::kNotFound, fmt::format("{}: no device: {}", id(), why_no_device_));
+  }
+  if (device_ >= device_kinds_.size()) {
+    return make_error(ErrorCode::kNotFound,
+                      fmt::format("{}: no device {}: expected 0 to {}", id(), device_, device_kinds_.size() - 1));
+  }
+  llorch_model_params out{};
+  out.struct_size = sizeof out;
+  out.device = device_;
+  return out;
 }
 
 LoadedPlugin::~LoadedPlugin() {
@@ -190,23 +215,25 @@ void LoadedPlugin::add_memory(const llorch_memory& memory, MemoryUse& sum) const
 }
 
 Result<MemoryUse> LoadedPlugin::estimate_memory(const llorch_source& source, const ContextParams& params) const {
-  const llorch_model_params model_params = first_device();
+  const auto model_params = this->model_params();
+  if (!model_params) return model_params.error();
   const llorch_context_params context_params = to_abi(params);
   MemorySink sink{this, {}};
   const auto estimated = checked_call(id(), "estimate_memory", [&](llorch_error* error) {
-    return api_.estimate_memory(handle_, &source, &model_params, &context_params, &MemorySink::add, &sink, error);
+    return api_.estimate_memory(handle_, &source, &*model_params, &context_params, &MemorySink::add, &sink, error);
   });
   if (!estimated) return estimated.error();
   return sink.sum;
 }
 
 Result<std::shared_ptr<Model>> LoadedPlugin::create_model(const llorch_source& source) {
+  const auto params = model_params();
+  if (!params) return params.error();
   const auto info = probe(source);
   if (!info) return info.error();
-  const llorch_model_params params = first_device();
   llorch_model* handle = nullptr;
   const auto created = checked_call(id(), "model_create", [&](llorch_error* error) {
-    return api_.model_create(handle_, &source, &params, &handle, error);
+    return api_.model_create(handle_, &source, &*params, &handle, error);
   });
   if (!created) return created.error();
   if (handle == nullptr) {

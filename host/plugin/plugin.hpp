@@ -31,7 +31,7 @@ struct Info {
 
 struct MemoryUse {
   std::uint64_t weights = 0, kv = 0, scratch = 0, fixed = 0;  ///< bytes
-  std::uint64_t device_bytes = 0;                             ///< of these, on a device other than the host
+  std::uint64_t device_bytes = 0;                             ///< of these, on a device other than the CPU
   [[nodiscard]] std::uint64_t total() const { return weights + kv + scratch + fixed; }
 };
 
@@ -54,6 +54,11 @@ class Plugin : public std::enable_shared_from_this<Plugin> {
   virtual ~Plugin() = default;
   [[nodiscard]] virtual const Info& info() const = 0;
   [[nodiscard]] virtual std::vector<llorch_device> devices() const = 0;
+  /// The plugin's own words when it has no device here; empty otherwise.
+  [[nodiscard]] virtual const std::string& why_no_device() const = 0;
+  /// Device for estimates and models from now on, an index of devices(); 0 at first. kNotFound when there is none of
+  /// that index.
+  [[nodiscard]] virtual Result<void> use_device(std::uint32_t index) = 0;
   [[nodiscard]] virtual Result<llorch_model_info> probe(const llorch_source& source) const = 0;
   [[nodiscard]] virtual Result<MemoryUse> estimate_memory(const llorch_source& source,
                                                           const ContextParams& params) const = 0;

@@ -117,7 +117,12 @@ Result<std::shared_ptr<Plugin>> choose_plugin(const std::string& name, const fs:
   std::string refusals;
   for (const fs::path& path : list_plugins(extra)) {
     auto candidate = probed(load_listed(path), path, source);
-    if (candidate) return candidate;
+    if (candidate && (*candidate)->why_no_device().empty()) return candidate;
+    if (candidate) {
+      refusals += fmt::format("{}{}: no device: {}", refusals.empty() ? "" : "; ", (*candidate)->info().id,
+                              (*candidate)->why_no_device());
+      continue;
+    }
     refusals += (refusals.empty() ? "" : "; ") + candidate.error().message;
   }
   if (refusals.empty()) {

@@ -40,6 +40,7 @@ Result<void> bench(const BenchOptions& options, std::ostream& out,
   config::Config config;
   config.plugin = options.plugin;
   config.plugin_dir = options.plugin_dir;
+  config.device = options.device;
   const auto plugin = choose_plugin(config, **file);
   if (!plugin) return plugin.error();
   const auto model = (*plugin)->create_model((*file)->source());
@@ -116,6 +117,7 @@ void add_bench(CLI::App& app, int& exit_code) {
   command->add_option("-n,--n-gen", options.generation, "Lengths of the generation tests; 0 for none")
       ->delimiter(',')
       ->capture_default_str();
+  command->add_option("--device", options.device, "Device of the plugin, as `llorch-host plugins` lists them");
   command->add_option("-t,--threads", options.threads, "Numbers of threads")
       ->delimiter(',')
       ->check(CLI::Range(1, 1024))

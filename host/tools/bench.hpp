@@ -21,6 +21,7 @@ struct BenchOptions {
   std::filesystem::path model;
   std::string plugin;                          ///< name or path; empty: the installed one that can run the file
   std::string plugin_dir;                      ///< searched first
+  std::uint32_t device = 0;                    ///< of the plugin
   std::vector<std::uint32_t> prompt{512};      ///< tokens; a 0 is left out
   std::vector<std::uint32_t> generation{128};  ///< tokens; a 0 is left out
   std::vector<std::uint32_t> threads{1};       ///< each with every test

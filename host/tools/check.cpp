@@ -89,6 +89,7 @@ Result<bool> check(const CheckOptions& options, std::ostream& out) {
   if (!file) return file.error();
   const auto plugin = plugin::choose_plugin(options.plugin, options.plugin_dir, (*file)->source());
   if (!plugin) return plugin.error();
+  if (const auto device = (*plugin)->use_device(options.device); !device) return device.error();
   const auto model = (*plugin)->create_model((*file)->source());
   if (!model) return model.error();
   // A model without a tokenizer is compared up to its token ids.
@@ -123,6 +124,7 @@ void add_check(CLI::App& app, int& exit_code) {
   command->add_option("--model", options->model, "GGUF file or Hugging Face directory")->required();
   command->add_option("--plugin", options->plugin, "Plugin name or path (default: the first that can run the model)");
   command->add_option("--plugin-dir", options->plugin_dir, "Directory to look in before the installed one");
+  command->add_option("--device", options->device, "Device of the plugin, as `llorch-host plugins` lists them");
   auto* reference = command->add_option("--reference", options->reference,
                                         "Directory with manifest.json and tensors (docs/checkpoints.md)");
   std::string names;

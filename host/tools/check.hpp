@@ -16,6 +16,7 @@ struct CheckOptions {
   std::filesystem::path model;
   std::string plugin;                ///< name or path; empty: the first installed one that can run the model
   std::filesystem::path plugin_dir;  ///< searched first; may be empty
+  std::uint32_t device = 0;          ///< of the plugin
   std::filesystem::path reference;   ///< directory with manifest.json; or
   std::string known;                 ///< name of a well-known model
   std::uint32_t threads = 1;

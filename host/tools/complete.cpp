@@ -205,7 +205,7 @@ void add_complete(CLI::App& app, int& exit_code) {
   command->add_flag("--ignore-eos", options->ignore_eos, "Go on after the end-of-text token");
   command->add_flag("--json", options->json,
                     "Print one object with prompt_ids, ids, text, logprobs, stop_reason and timings");
-  options->config.add_to(*command, {"model", "plugin", "plugin_dir", "context", "batch", "threads", "kv_type",
+  options->config.add_to(*command, {"model", "plugin", "plugin_dir", "device", "context", "batch", "threads", "kv_type",
                                     "kv_type_k", "kv_type_v", "log_level"});
   command->callback([options, &exit_code] { exit_code = run(*options); });
 }

@@ -16,6 +16,7 @@ Result<std::shared_ptr<plugin::Plugin>> choose_plugin(const config::Config& conf
   if (chosen.has_error()) {
     return make_error(chosen.error().code, fmt::format("{}: {}", file.path().string(), chosen.error().message));
   }
+  if (const auto device = (*chosen)->use_device(config.device); !device) return device.error();
   if (config.plugin.empty()) {
     spdlog::info("plugin {} chosen for {}: the first installed one that can run it", (*chosen)->info().id,
                  file.path().string());

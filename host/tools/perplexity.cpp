@@ -102,6 +102,7 @@ Result<void> perplexity(const PerplexityOptions& options, std::istream& in, std:
   config.model = options.model;
   config.plugin = options.plugin;
   config.plugin_dir = options.plugin_dir;
+  config.device = options.device;
   const auto loaded = load_model(config);
   if (!loaded) return loaded.error();
   const llorch_model_info& model = loaded->model->info();
@@ -199,6 +200,7 @@ void add_perplexity(CLI::App& app, int& exit_code) {
   command->add_option("--plugin", options->plugin,
                       "Name or path of the plugin; without it, the first installed one that can run the model");
   command->add_option("--plugin-dir", options->plugin_dir, "Folder searched for plugins first");
+  command->add_option("--device", options->device, "Device of the plugin, as `llorch-host plugins` lists them");
   command->add_option("-t,--threads", options->threads, "Compute threads")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();

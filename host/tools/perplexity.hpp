@@ -19,6 +19,7 @@ struct PerplexityOptions {
   std::string model;
   std::string plugin;              ///< name or path; empty: the installed one that can run the file
   std::string plugin_dir;          ///< searched first
+  std::uint32_t device = 0;        ///< of the plugin
   std::string text;                ///< file; "-": standard input
   std::uint32_t window = 0;        ///< tokens; 0: 512, or the model's limit where that is less
   std::uint32_t most_windows = 0;  ///< 0: all

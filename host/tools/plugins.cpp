@@ -27,6 +27,7 @@ struct Entry {
   std::filesystem::path path;
   std::optional<plugin::Info> info;
   std::vector<llorch_device> devices;
+  std::string why_no_device;
   std::string refusal;
 };
 
@@ -40,6 +41,7 @@ Entry look_at(const std::filesystem::path& path) {
   }
   out.info = (*loaded)->info();
   out.devices = (*loaded)->devices();
+  out.why_no_device = (*loaded)->why_no_device();
   return out;
 }
 
@@ -79,6 +81,7 @@ json::object to_json(const Entry& entry) {
                                    {"memory_free", device.mem_free}});
   }
   out["devices"] = std::move(devices);
+  if (!entry.why_no_device.empty()) out["no_device"] = entry.why_no_device;
   return out;
 }
 
@@ -108,6 +111,7 @@ void write_table(const std::vector<Entry>& entries, const std::vector<std::files
     for (const llorch_device& device : entry.devices) {
       line("", "", "", fmt::format("device: {} ({})", device.id, device.name));
     }
+    if (!entry.why_no_device.empty()) line("", "", "", fmt::format("no device: {}", entry.why_no_device));
   }
   for (const Entry& entry : entries) {
     if (!entry.info) out << fmt::format("refused: {}\n", entry.refusal);

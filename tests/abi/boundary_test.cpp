@@ -93,6 +93,39 @@ BOOST_FIXTURE_TEST_CASE(a_throwing_creation_is_an_error, TinyModel) {
   BOOST_TEST(result.error().message == "misbehaving: model_create threw across the ABI: create broke");
 }
 
+BOOST_FIXTURE_TEST_CASE(a_plugin_without_a_device_is_listed_and_says_why_it_makes_no_model, TinyModel) {
+  const auto plugin = misbehaving("no device");
+  BOOST_TEST(plugin->devices().empty());
+  BOOST_TEST(plugin->why_no_device() == R"(no driver\x0ais installed)");
+  ContextParams params;
+  params.max_tokens = 4;
+  for (const auto& message :
+       {plugin->create_model(source.source()).error().message,
+        plugin->estimate_memory(source.source(), params).error().message, plugin->use_device(0).error().message}) {
+    BOOST_TEST(message == R"(misbehaving: no device: no driver\x0ais installed)");
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_device_is_chosen_by_its_index, TinyModel) {
+  const auto plugin = misbehaving("nothing");
+  BOOST_TEST(plugin->why_no_device() == "");
+  BOOST_TEST(plugin->use_device(0).has_value());
+  const auto beyond = plugin->use_device(1);
+  BOOST_REQUIRE(!beyond);
+  BOOST_TEST((beyond.error().code == ErrorCode::kNotFound));
+  BOOST_TEST(beyond.error().message == "misbehaving: no device 1: expected 0 to 0");
+}
+
+BOOST_FIXTURE_TEST_CASE(memory_on_a_gpu_counts_as_device_memory, TinyModel) {
+  for (const bool gpu : {false, true}) {
+    const auto plugin = misbehaving(gpu ? "on a gpu" : "nothing");
+    const auto use = context(plugin)->memory_usage();
+    BOOST_REQUIRE_MESSAGE(use, use.error().message);
+    BOOST_TEST(use->total() > 0U);
+    BOOST_TEST(use->device_bytes == (gpu ? use->total() : 0U));
+  }
+}
+
 BOOST_FIXTURE_TEST_CASE(ok_without_a_handle_is_an_error, TinyModel) {
   const auto no_model = misbehaving("no model")->create_model(source.source());
   BOOST_REQUIRE(!no_model);

@@ -326,7 +326,8 @@ typedef struct llorch_plugin_api {
   /* [any-thread] A table of further functions by id ("vendor.name/1"), owned by the plugin, or NULL. */
   const void* (*get_extension)(llorch_plugin*, const char* id);
 
-  /* [any-thread] Fills *out with device i, counted from 0. NOT_FOUND behind the last. */
+  /* [any-thread] Fills *out with device i, counted from 0. NOT_FOUND behind the last; where there is none at all, the
+   * message says why. */
   llorch_status (*device_at)(llorch_plugin*, uint32_t i, llorch_device* out, llorch_error*);
 
   /* [any-thread] Can this plugin run this model, and within which limits? Checks keys, names, types and shapes; reads

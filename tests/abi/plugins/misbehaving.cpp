@@ -72,8 +72,16 @@ llorch_status model_probe(llorch_plugin* plugin, const llorch_source* source, ll
   return status;
 }
 
+llorch_status device_at(llorch_plugin* plugin, std::uint32_t index, llorch_device* out, llorch_error* error) {
+  if (asked_for("no device")) return llorch::abi::write_error(error, LLORCH_NOT_FOUND, "no driver\nis installed");
+  const llorch_status status = good()->device_at(plugin, index, out, error);
+  if (status == LLORCH_OK && asked_for("on a gpu")) out->kind = LLORCH_DEVICE_GPU;
+  return status;
+}
+
 llorch_plugin_api make_table() {
   llorch_plugin_api table = *good();
+  table.device_at = &device_at;
   table.forward = &forward;
   table.model_create = &model_create;
   table.model_probe = &model_probe;
