@@ -16,6 +16,7 @@
 //                                             of matrix i / 8; register m of lane l: row l / 4, bytes 4 (l % 4).. of
 //                                             matrix m
 //   int32_t dot4(uint32_t a, uint32_t b, int32_t c)        c + the dot product of four signed bytes each
+//   uint32_t byte_permute(a, b, selectors)                 byte i is that of b:a which nibble i of selectors (0..7) names
 //   float half_to_float(uint16_t), uint16_t float_to_half(float)     round to nearest even
 //   float min_(a, b), max_(a, b), sqrt_(x), div_(a, b), round_(x), fma_(a, b, c), abs_(x)
 //                                             correctly rounded; round_ to nearest even; min_, max_ pass over NaN

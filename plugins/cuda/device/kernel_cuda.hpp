@@ -80,6 +80,10 @@ __device__ __forceinline__ std::int32_t dot4(std::uint32_t a, std::uint32_t b, s
   return __dp4a(static_cast<int>(a), static_cast<int>(b), c);
 }
 
+__device__ __forceinline__ std::uint32_t byte_permute(std::uint32_t a, std::uint32_t b, std::uint32_t selectors) {
+  return __byte_perm(a, b, selectors);
+}
+
 // ---- loads and stores ----------------------------------------------------------------------------------------------
 
 __device__ __forceinline__ Words4 load_words4(const void* p) {

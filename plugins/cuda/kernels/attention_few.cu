@@ -2,6 +2,7 @@
 #include "cuda/kernels/attention_few.cuh"
 
 #include "cuda/kernels/attention_dispatch.hpp"
+#include "cuda/kernels/matmul_params.hpp"
 
 namespace llorch::cuda {
 namespace {
@@ -37,8 +38,11 @@ __global__ void __launch_bounds__(kMergeThreads) merge_chunks(AttentionParams p)
 void attend_few(Stream& stream, const AttentionParams& p) {
   const Dim grid = {static_cast<unsigned>(p.n_chunks), static_cast<unsigned>(p.kv.n_heads * p.groups),
                     static_cast<unsigned>(p.q.n_rows)};
+  const bool staged = few_shared_bytes(p.kv, true) <= most_shared_bytes(stream);
   with_cache_types(p, [&]<KvType kKeys, KvType kValues, int kParts>() {
-    launch(stream, "attend_chunk", attend_chunk<kKeys, kValues, kParts>, grid, {kFewWarps * 32}, sizeof(FewShared), p);
+    launch(stream, "attend_chunk",
+           staged ? attend_chunk<kKeys, kValues, kParts, true> : attend_chunk<kKeys, kValues, kParts, false>, grid,
+           {kFewWarps * 32}, few_shared_bytes(p.kv, staged), p);
   });
   launch(stream, "merge_chunks", merge_chunks, {static_cast<unsigned>(p.q.n_rows), static_cast<unsigned>(p.n_heads)},
          {kMergeThreads}, 0, p);

@@ -13,7 +13,38 @@ struct FewShared {
   std::uint16_t p[kPairs][kProbabilityStride];
 };
 
-template <KvType kKeys, KvType kValues, int kParts>
+/// Bytes of one head in one block of the cache: elements, then scales.
+struct HeadBytes {
+  int elements, scales;
+};
+LLORCH_HOST_DEVICE constexpr HeadBytes head_bytes(KvType type, int head_dim) {
+  const int padded = kv_padded(head_dim);
+  return {kKvRows * padded * kv_element_size(type), type == KvType::kQ8_0 ? padded / kKvParts * kKvRows * 2 : 0};
+}
+/// Shared memory of the kernel; with the keys and values of a chunk, where they are staged.
+inline std::size_t few_shared_bytes(const KvView& kv, bool staged) {
+  const HeadBytes k = head_bytes(kv.k.type, kv.head_dim);
+  const HeadBytes v = head_bytes(kv.v.type, kv.head_dim);
+  const int chunk = kChunkBlocks * (k.elements + k.scales + v.elements + v.scales);
+  return sizeof(FewShared) + static_cast<std::size_t>(staged ? chunk : 0);
+}
+static_assert(sizeof(FewShared) % 16 == 0);
+
+/// Starts copying one head of a block to shared memory by threads first, first + stride ...; returns where it will be.
+__device__ __forceinline__ KvHead stage_head(const KvHead& from, HeadBytes bytes, unsigned char* to, int first,
+                                             int stride) {
+  KvHead staged = from;
+  staged.elements = to;
+  staged.scales = reinterpret_cast<std::uint16_t*>(to + bytes.elements);
+  for (int i = first * 16; i < bytes.elements; i += stride * 16)
+    copy_async_16(to + i, from.elements + i);
+  for (int i = first * 16; i < bytes.scales; i += stride * 16)
+    copy_async_16(to + bytes.elements + i, reinterpret_cast<const unsigned char*>(from.scales) + i);
+  return staged;
+}
+
+/// kStaged: keys and values are all on their way to shared memory before anything is computed.
+template <KvType kKeys, KvType kValues, int kParts, bool kStaged>
 __global__ void __launch_bounds__(kFewWarps * 32) attend_chunk(AttentionParams p) {
   const int chunk = static_cast<int>(blockIdx.x);
   const int kv_head_index = static_cast<int>(blockIdx.y) / p.groups;
@@ -28,21 +59,29 @@ __global__ void __launch_bounds__(kFewWarps * 32) attend_chunk(AttentionParams p
   const int first_block = chunk * kChunkBlocks;
   const int n_blocks = smaller(kChunkBlocks, (seen.end + kKvRows - 1) / kKvRows - first_block);  // with rows to see
 
-  // Values are on their way before the scores are known.
-  constexpr int kTiles = (2 * kParts + kFewWarps - 1) / kFewWarps;  // of 16 components, of this warp
-  std::uint32_t values[kTiles][kChunkBlocks][4] = {};
+  // A warp scores one block, so it waits for its own keys alone; values are everyone's.
+  const HeadBytes k_bytes = head_bytes(kKeys, p.kv.head_dim);
+  const HeadBytes v_bytes = head_bytes(kValues, p.kv.head_dim);
+  unsigned char* k_stage = shared_memory<unsigned char>() + sizeof(FewShared);
+  unsigned char* v_stage = k_stage + kChunkBlocks * (k_bytes.elements + k_bytes.scales);
+  KvHead keys{};
+  KvHead values[kChunkBlocks] = {};
+  if (warp < n_blocks) {
+    keys = block_of(p, true, seen.table, first_block + warp, kv_head_index);
+    if constexpr (kStaged)
+      keys = stage_head(keys, k_bytes, k_stage + warp * (k_bytes.elements + k_bytes.scales), lane, 32);
+  }
+  if constexpr (kStaged) copy_async_commit();
   LLORCH_UNROLL
   for (int block = 0; block < kChunkBlocks; ++block) {
     if (block >= n_blocks) break;
-    const KvHead head = block_of(p, false, seen.table, first_block + block, kv_head_index);
-    const int n_keys = seen.end - (first_block + block) * kKvRows;
-    LLORCH_UNROLL
-    for (int i = 0; i < kTiles; ++i) {
-      if (i * kFewWarps + warp >= 2 * n_parts) break;
-      load_values<kValues>(head, i * kFewWarps + warp, values[i][block]);
-      if (n_keys < kKvRows) clear_values(values[i][block], n_keys);
+    values[block] = block_of(p, false, seen.table, first_block + block, kv_head_index);
+    if constexpr (kStaged) {
+      values[block] = stage_head(values[block], v_bytes, v_stage + block * (v_bytes.elements + v_bytes.scales),
+                                 static_cast<int>(threadIdx.x), kFewWarps * 32);
     }
   }
+  if constexpr (kStaged) copy_async_commit();
 
   Queries<kParts> q;
   q.load(p, pair_of_column(p, row, 1, kv_head_index, group, lane / 4));
@@ -50,8 +89,12 @@ __global__ void __launch_bounds__(kFewWarps * 32) attend_chunk(AttentionParams p
   const int first_key = (first_block + warp) * kKvRows;
   float s[4] = {};
   float largest[2] = {minus_infinity(), minus_infinity()};
+  if constexpr (kStaged) {
+    copy_async_wait<1>();
+    warp_sync();
+  }
   if (warp < n_blocks) {
-    score_block<kKeys>(block_of(p, true, seen.table, first_block + warp, kv_head_index), q, n_parts, s);
+    score_block<kKeys>(keys, q, n_parts, s);
     LLORCH_UNROLL
     for (int i = 0; i < 4; ++i) {
       if (sees(visible, first_key, i)) largest[i % 2] = max_(largest[i % 2], s[i]);
@@ -74,6 +117,7 @@ __global__ void __launch_bounds__(kFewWarps * 32) attend_chunk(AttentionParams p
     const bool real = warp < n_blocks && sees(visible, first_key, i);
     shared.p[lane % 4 * 2 + i % 2][warp * kKvRows + lane / 4 + i / 2 * 8] = probability(real, s[i], largest[i % 2]);
   }
+  if constexpr (kStaged) copy_async_wait<0>();
   block_sync();
 
   const auto out_of = [&](int column) {
@@ -107,13 +151,20 @@ __global__ void __launch_bounds__(kFewWarps * 32) attend_chunk(AttentionParams p
   }
   float* outs[2] = {out_of(lane % 4 * 2), out_of(lane % 4 * 2 + 1)};
   LLORCH_UNROLL
-  for (int i = 0; i < kTiles; ++i) {
+  for (int i = 0; i < (2 * kParts + kFewWarps - 1) / kFewWarps; ++i) {
     const int tile = i * kFewWarps + warp;
     if (tile >= 2 * n_parts) break;
     float o[4] = {};
     LLORCH_UNROLL
-    for (int block = 0; block < kChunkBlocks; ++block)
-      mma_f16(o, values[i][block], b[block]);
+    for (int block = 0; block < kChunkBlocks; ++block) {
+      std::uint32_t a[4] = {};
+      if (block < n_blocks) {
+        load_values<kValues>(values[block], tile, a);
+        const int n_keys = seen.end - (first_block + block) * kKvRows;
+        if (n_keys < kKvRows) clear_values(a, n_keys);
+      }
+      mma_f16(o, a, b[block]);
+    }
     LLORCH_UNROLL
     for (int j = 0; j < 4; ++j) {
       if (outs[j % 2] != nullptr) outs[j % 2][4 + tile * 16 + lane / 4 + j / 2 * 8] = o[j];

@@ -57,7 +57,13 @@ __device__ float quantized_value(const Table& t, const unsigned char* tile, int 
   const int within = column % 32;
   const int lane = row % 8 * 4 + within % 16 / 4;
   const int j = within / 16 * 2 + row / 8;
-  std::uint32_t bits = code_bits(block, l.low_bits, chunk, lane, j, within % 4);
+  std::uint32_t bits = 0;
+  if (f.from_table) {
+    const int at = (chunk / 2 * 32 + lane) * 16 + j * 4 + chunk % 2 * 2;
+    bits = *reinterpret_cast<const std::uint16_t*>(block + at) >> (within % 4 * 4) & 0xfu;
+  } else {
+    bits = code_bits(block, l.low_bits, chunk, lane, j, within % 4);
+  }
   if (l.high_bits > 0) bits |= code_bits(block + l.low_bytes, l.high_bits, chunk, lane, j, within % 4) << l.low_bits;
   std::int32_t code = static_cast<std::int32_t>(bits);
   if (f.from_table) {

@@ -50,6 +50,20 @@ void run(Stream& stream, WeightType type, const MatmulParams& p) {
       return matmul_q5_k(stream, p);
     case WeightType::kQ6_K:
       return matmul_q6_k(stream, p);
+    case WeightType::kQ4_1:
+      return matmul_q4_1(stream, p);
+    case WeightType::kQ5_0:
+      return matmul_q5_0(stream, p);
+    case WeightType::kQ5_1:
+      return matmul_q5_1(stream, p);
+    case WeightType::kQ2_K:
+      return matmul_q2_k(stream, p);
+    case WeightType::kQ3_K:
+      return matmul_q3_k(stream, p);
+    case WeightType::kIq4Nl:
+      return matmul_iq4_nl(stream, p);
+    case WeightType::kIq4Xs:
+      return matmul_iq4_xs(stream, p);
     default:
       common::fail(LLORCH_INTERNAL, "there is no product for weights of type ", static_cast<int>(type));
   }

@@ -48,9 +48,10 @@ struct HalfFamily {
     }
   }
 
-  template <int kTiles, int kN>
-  __device__ __forceinline__ static void add(const unsigned char* units, const unsigned char* x_unit, int n_live,
-                                             int lane, bool live, float (&acc)[kTiles][kN][4]) {
+  /// kAll: every one of the kN tiles is live, which needs no branches.
+  template <bool kAll, int kTiles, int kN>
+  __device__ __forceinline__ static void add_unit(const unsigned char* units, const unsigned char* x_unit, int n_live,
+                                                  int lane, bool live, float (&acc)[kTiles][kN][4]) {
     LLORCH_UNROLL
     for (int chunk = 0; chunk < 2; ++chunk) {
       Words4 w[kTiles][2];  // (tile, step)
@@ -62,7 +63,7 @@ struct HalfFamily {
       }
       LLORCH_UNROLL
       for (int n = 0; n < kN; ++n) {
-        if (n >= n_live) break;
+        if (!kAll && n >= n_live) break;
         Words4 x[kParts];
         load_x(x_unit + n * kXUsedBytes, chunk, lane, live, x);
         LLORCH_UNROLL
@@ -72,6 +73,16 @@ struct HalfFamily {
             step(acc[m][n], w[m][s], x, s);
         }
       }
+    }
+  }
+
+  template <int kTiles, int kN>
+  __device__ __forceinline__ static void add(const unsigned char* units, const unsigned char* x_unit, int n_live,
+                                             int lane, bool live, float (&acc)[kTiles][kN][4]) {
+    if (kN == 1 || n_live >= kN) {
+      add_unit<true>(units, x_unit, kN, lane, live, acc);
+    } else {
+      add_unit<false>(units, x_unit, n_live, lane, live, acc);
     }
   }
 };

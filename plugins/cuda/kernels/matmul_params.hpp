@@ -42,6 +42,13 @@ void matmul_q4_0(Stream& stream, const MatmulParams& params);
 void matmul_q4_k(Stream& stream, const MatmulParams& params);
 void matmul_q5_k(Stream& stream, const MatmulParams& params);
 void matmul_q6_k(Stream& stream, const MatmulParams& params);
+void matmul_q4_1(Stream& stream, const MatmulParams& params);
+void matmul_q5_0(Stream& stream, const MatmulParams& params);
+void matmul_q5_1(Stream& stream, const MatmulParams& params);
+void matmul_q2_k(Stream& stream, const MatmulParams& params);
+void matmul_q3_k(Stream& stream, const MatmulParams& params);
+void matmul_iq4_nl(Stream& stream, const MatmulParams& params);
+void matmul_iq4_xs(Stream& stream, const MatmulParams& params);
 
 /// The most dynamic shared memory of a block on the stream's device.
 std::uint64_t most_shared_bytes(Stream& stream);

@@ -25,13 +25,11 @@ struct QuantFamily {
   static constexpr int kLow = kLayout.low_bits;    // 8 bits: 8 words for a pair of chunks; 4: 4; 2: 2
   static constexpr int kHigh = kLayout.high_bits;  // 2 bits: 2 words; 1: 1
   static constexpr int kRowBytes = kFormat.super_scales ? kLayout.part_bytes : 2 * static_cast<int>(kBlockChunks);
-  static constexpr int kScaleWords = 2 * kRowBytes / 4;  // of rows g and g + 8
-  static constexpr bool kPlainMinimums = kFormat.minimums && !kFormat.super_scales;
   static constexpr int kHalfWords = !kFormat.super_scales ? 0 : kFormat.minimums ? 2 : 1;
   static constexpr int kPairs = static_cast<int>(kBlockChunks) / 2;
   static constexpr int kParts = kFormat.parts();  // of a chunk
   /// Codes are taken from their fields to the top of a byte where they are signed, which makes them 2^kShift larger.
-  static constexpr int kShift = kFormat.offset_shift < 0 ? 0 : 8 - kFormat.bits;
+  static constexpr int kShift = kFormat.offset_shift < 0 || kFormat.from_table ? 0 : 8 - kFormat.bits;
 
   /// A block in shared memory, as a lane sees it.
   struct Block {
@@ -82,6 +80,21 @@ struct QuantFamily {
     const std::uint32_t moved = to >= from ? word << (to - from) : word >> (from - to);
     return moved & (((1u << bits) - 1u) << to) * 0x01010101u;
   }
+  /// Values i .. i + 3 of IQ4's table, as signed bytes.
+  static constexpr std::uint32_t table_word(int i) {
+    std::uint32_t word = 0;
+    for (int k = 0; k < 4; ++k)
+      word |= static_cast<std::uint32_t>(common::kIq4Codes[i + k] ^ 0x80) << (8 * k);
+    return word;
+  }
+  /// The table's values at the indices in the lowest four nibbles.
+  __device__ __forceinline__ static std::uint32_t look_up(std::uint32_t indices) {
+    constexpr std::uint32_t kTable[4] = {table_word(0), table_word(4), table_word(8), table_word(12)};
+    const std::uint32_t lower = byte_permute(kTable[0], kTable[1], indices & 0x7777u);
+    const std::uint32_t upper = byte_permute(kTable[2], kTable[3], indices & 0x7777u);
+    const std::uint32_t is_upper = byte_permute(0x0000ff00u, 0u, indices >> 3u & 0x1111u);
+    return (upper & is_upper) | (lower & ~is_upper);
+  }
   __device__ __forceinline__ static float half_of(std::uint32_t word, int upper) {
     return half_to_float(static_cast<std::uint16_t>(upper != 0 ? word >> 16u : word & 0xffffu));
   }
@@ -93,7 +106,9 @@ struct QuantFamily {
     LLORCH_UNROLL
     for (int j = 0; j < 4; ++j) {
       std::uint32_t& codes = out.codes[j];
-      if constexpr (kLow == 8) {
+      if constexpr (kFormat.from_table) {
+        codes = look_up(c == 0 ? low[j] : low[j] >> 16u);
+      } else if constexpr (kLow == 8) {
         codes = low[j];
       } else if constexpr (kLow == 4) {
         codes = move_bits(low[j], 4 * c, kShift, 4);
@@ -196,7 +211,8 @@ struct QuantFamily {
     }
   }
 
-  template <int kTiles, int kN>
+  /// kAll: every one of the kN tiles is live, which needs no branches.
+  template <bool kAll, int kTiles, int kN>
   __device__ __forceinline__ static void add_pair(const unsigned char* units, const unsigned char* x_unit, int pair,
                                                   int n_live, int lane, bool live, float (&acc)[kTiles][kN][4]) {
     LLORCH_UNROLL
@@ -207,7 +223,7 @@ struct QuantFamily {
         w[m] = take(Block{units + m * kUnitBytes, lane}, pair, c);
       LLORCH_UNROLL
       for (int n = 0; n < kN; ++n) {
-        if (n >= n_live) break;
+        if (!kAll && n >= n_live) break;
         const unsigned char* tile = x_unit + n * kXUsedBytes;
         WordPair x{0, 0};
         if (live) x = load_word_pair(tile + (2 * pair + c) * 256 + lane * 8);
@@ -227,11 +243,15 @@ struct QuantFamily {
     if constexpr (kN == 1) {
       LLORCH_UNROLL
       for (int pair = 0; pair < kPairs; ++pair)
-        add_pair(units, x_unit, pair, n_live, lane, live, acc);
+        add_pair<true>(units, x_unit, pair, 1, lane, live, acc);
+    } else if (n_live >= kN) {
+      LLORCH_NO_UNROLL
+      for (int pair = 0; pair < kPairs; ++pair)
+        add_pair<true>(units, x_unit, pair, kN, lane, live, acc);
     } else {
       LLORCH_NO_UNROLL
       for (int pair = 0; pair < kPairs; ++pair)
-        add_pair(units, x_unit, pair, n_live, lane, live, acc);
+        add_pair<false>(units, x_unit, pair, n_live, lane, live, acc);
     }
   }
 };

@@ -21,8 +21,10 @@ namespace llorch::cuda::testing {
 using common::testing::random_floats;
 using common::testing::same_bits;
 
-inline constexpr WeightType kTypes[] = {WeightType::kF32,  WeightType::kF16,  WeightType::kBf16, WeightType::kQ8_0,
-                                        WeightType::kQ4_0, WeightType::kQ4_K, WeightType::kQ5_K, WeightType::kQ6_K};
+inline constexpr WeightType kTypes[] = {WeightType::kF32,  WeightType::kF16,   WeightType::kBf16, WeightType::kQ8_0,
+                                        WeightType::kQ4_0, WeightType::kQ4_1,  WeightType::kQ5_0, WeightType::kQ5_1,
+                                        WeightType::kQ2_K, WeightType::kQ3_K,  WeightType::kQ4_K, WeightType::kQ5_K,
+                                        WeightType::kQ6_K, WeightType::kIq4Nl, WeightType::kIq4Xs};
 
 inline const char* name_of(WeightType type) {
   switch (type) {

@@ -8,12 +8,14 @@ namespace llorch::cuda::testing {
 BOOST_AUTO_TEST_SUITE(weights)
 
 BOOST_AUTO_TEST_CASE(a_matrix_takes_at_most_five_percent_more_than_in_the_file) {
+  // Q2_K: 4-bit scales become bytes.
+
   for (const WeightType type : kTypes) {
     for (const std::int64_t n_cols : {4096, 11008}) {
       const double file = static_cast<double>(common::stored_bytes(type, static_cast<std::uint64_t>(4096 * n_cols)));
       const double device = static_cast<double>(matrix_bytes(type, 4096, n_cols));
       BOOST_TEST(device >= file, name_of(type));
-      BOOST_TEST(device <= 1.05 * file, name_of(type) << ": " << device / file);
+      BOOST_TEST(device <= (type == WeightType::kQ2_K ? 1.2 : 1.05) * file, name_of(type) << ": " << device / file);
     }
   }
 }

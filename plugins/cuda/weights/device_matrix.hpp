@@ -49,6 +49,7 @@ LLORCH_HOST_DEVICE constexpr std::int64_t divide_up(std::int64_t n, std::int64_t
 ///
 ///   codes of 8 bits   (chunk, lane, register j)
 ///   4 bits            (pair of chunks, lane, register j): the even chunk in the low halves of the bytes
+///   indices of IQ4    in the same words, the four of the even chunk in the low half of a word, side by side
 ///   2 bits            (half of the chunks, lane, chunk % 4): register j at bits 2j, 2j + 1 of the bytes
 ///   1 bit             (lane, pair of chunks): register j of the even chunk at bit j of the bytes, of the odd one at j
 ///   + 4 codes of 3, 5, 6 bits: the low 2, 4, 4 bits, then a plane with the upper 1, 1, 2 scales, one f16 for 32

@@ -71,6 +71,14 @@ void put_codes(std::uint32_t codes, int bits, int chunk, std::int64_t lane, int 
   std::memcpy(plane + at, &word, sizeof word);
 }
 
+/// Indices into a table: four nibbles side by side, those of the even chunk below those of the odd one.
+void put_indices(std::uint32_t codes, int chunk, std::int64_t lane, int j, unsigned char* plane) {
+  const std::uint32_t nibbles = (codes & 0xfu) | (codes >> 4 & 0xf0u) | (codes >> 8 & 0xf00u) | (codes >> 12 & 0xf000u);
+  const std::int64_t at = (chunk / 2 * kLanes + lane) * 16 + j * 4 + chunk % 2 * 2;
+  const auto half = static_cast<std::uint16_t>(nibbles);
+  std::memcpy(plane + at, &half, sizeof half);
+}
+
 std::uint32_t low_bits_of_bytes(std::uint32_t word, int from, int bits) {
   return word >> from & ((1u << bits) - 1) * 0x01010101u;
 }
@@ -87,6 +95,10 @@ void put_row_codes(const BlockParts& parts, const QuantFormat& format, const Qua
     const int column = k % static_cast<int>(kChunkColumns);
     const std::int64_t lane = lane_of(row, column % 16 / 4);
     const int j = column / 16 * 2 + static_cast<int>(row / 8);
+    if (format.from_table) {
+      put_indices(codes, chunk, lane, j, block);
+      continue;
+    }
     put_codes(low_bits_of_bytes(codes, 0, layout.low_bits), layout.low_bits, chunk, lane, j, block);
     if (layout.high_bits > 0) {
       put_codes(low_bits_of_bytes(codes, layout.low_bits, layout.high_bits), layout.high_bits, chunk, lane, j,
@@ -140,23 +152,11 @@ void repack_quantized(WeightType type, const unsigned char* rows, std::int64_t n
 }  // namespace
 
 bool is_device_type(WeightType type) {
-  switch (type) {
-    case WeightType::kF32:
-    case WeightType::kF16:
-    case WeightType::kBf16:
-    case WeightType::kQ8_0:
-    case WeightType::kQ4_0:
-    case WeightType::kQ4_K:
-    case WeightType::kQ5_K:
-    case WeightType::kQ6_K:
-      return true;
-    default:
-      return false;
-  }
+  return !common::is_quantized(type) || common::block_format(type) != nullptr;
 }
 
 const char* device_type_names() {
-  return "F32, F16, BF16, Q8_0, Q4_0, Q4_K, Q5_K, Q6_K";
+  return "F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS";
 }
 
 void repack_rows(WeightType type, const void* rows, std::int64_t n_rows, std::int64_t n_cols, void* out) {

@@ -134,6 +134,14 @@ inline std::int32_t dot4(std::uint32_t a, std::uint32_t b, std::int32_t c) {
   return c;
 }
 
+inline std::uint32_t byte_permute(std::uint32_t a, std::uint32_t b, std::uint32_t selectors) {
+  const std::uint64_t bytes = a | std::uint64_t{b} << 32U;
+  std::uint32_t out = 0;
+  for (unsigned i = 0; i < 4; ++i)
+    out |= static_cast<std::uint32_t>(bytes >> (8 * (selectors >> (4 * i) & 7U)) & 0xffU) << (8 * i);
+  return out;
+}
+
 // ---- loads and stores ----------------------------------------------------------------------------------------------
 
 inline Words4 load_words4(const void* p) {
