@@ -26,6 +26,12 @@ inline constexpr WeightType kTypes[] = {WeightType::kF32,  WeightType::kF16,   W
                                         WeightType::kQ2_K, WeightType::kQ3_K,  WeightType::kQ4_K, WeightType::kQ5_K,
                                         WeightType::kQ6_K, WeightType::kIq4Nl, WeightType::kIq4Xs};
 
+/// Those that models are mostly made of: tests that run a product many times take only some cases of the others.
+inline bool is_frequent(WeightType type) {
+  return !common::is_quantized(type) || type == WeightType::kQ8_0 || type == WeightType::kQ4_0 ||
+         type == WeightType::kQ4_K || type == WeightType::kQ6_K;
+}
+
 inline const char* name_of(WeightType type) {
   switch (type) {
     case WeightType::kF32:
