@@ -8,6 +8,18 @@
 
 namespace llorch::cuda {
 
+/// Values i .. i + 3 of IQ4's table, as signed bytes.
+constexpr std::uint32_t iq4_values(int i) {
+  std::uint32_t word = 0;
+  for (int k = 0; k < 4; ++k)
+    word |= static_cast<std::uint32_t>(common::kIq4Codes[i + k] ^ 0x80) << (8 * k);
+  return word;
+}
+inline constexpr std::uint32_t kIq4Values0 = iq4_values(0);
+inline constexpr std::uint32_t kIq4Values4 = iq4_values(4);
+inline constexpr std::uint32_t kIq4Values8 = iq4_values(8);
+inline constexpr std::uint32_t kIq4Values12 = iq4_values(12);
+
 template <WeightType kType>
 struct QuantFamily {
   static constexpr common::QuantFormat kFormat = common::quant_format(kType);
@@ -80,18 +92,10 @@ struct QuantFamily {
     const std::uint32_t moved = to >= from ? word << (to - from) : word >> (from - to);
     return moved & (((1u << bits) - 1u) << to) * 0x01010101u;
   }
-  /// Values i .. i + 3 of IQ4's table, as signed bytes.
-  static constexpr std::uint32_t table_word(int i) {
-    std::uint32_t word = 0;
-    for (int k = 0; k < 4; ++k)
-      word |= static_cast<std::uint32_t>(common::kIq4Codes[i + k] ^ 0x80) << (8 * k);
-    return word;
-  }
   /// The table's values at the indices in the lowest four nibbles.
   __device__ __forceinline__ static std::uint32_t look_up(std::uint32_t indices) {
-    constexpr std::uint32_t kTable[4] = {table_word(0), table_word(4), table_word(8), table_word(12)};
-    const std::uint32_t lower = byte_permute(kTable[0], kTable[1], indices & 0x7777u);
-    const std::uint32_t upper = byte_permute(kTable[2], kTable[3], indices & 0x7777u);
+    const std::uint32_t lower = byte_permute(kIq4Values0, kIq4Values4, indices & 0x7777u);
+    const std::uint32_t upper = byte_permute(kIq4Values8, kIq4Values12, indices & 0x7777u);
     const std::uint32_t is_upper = byte_permute(0x0000ff00u, 0u, indices >> 3u & 0x1111u);
     return (upper & is_upper) | (lower & ~is_upper);
   }
