@@ -1,0 +1,37 @@
+// What was checked and what came out, as lines while it runs and as JSON at the end.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace llorch::gpu_check {
+
+class Report {
+ public:
+  /// Runs one case. It returns what it found ("max error 3e-4"); what it throws is a failure, Skip a skipped case.
+  void run(const std::string& suite, const std::string& name, const std::function<std::string()>& body);
+  struct Skip {
+    std::string reason;
+  };
+
+  [[nodiscard]] bool passed() const { return failed_ == 0; }
+  [[nodiscard]] std::string summary() const;  ///< "30 passed, 0 failed, 2 skipped"
+  [[nodiscard]] std::string json() const;     ///< an array, one object a case
+
+ private:
+  struct Line {
+    std::string suite, name, result, detail;
+    double seconds;
+  };
+  std::vector<Line> lines_;
+  int failed_ = 0;
+};
+
+/// Throws std::runtime_error with `message` unless `holds`.
+void require(bool holds, const std::string& message);
+
+/// "1.234e-05"
+std::string number(double v);
+
+}  // namespace llorch::gpu_check
