@@ -222,40 +222,4 @@ __device__ __forceinline__ KvHead block_of(const AttentionParams& p, bool keys, 
   return kv_head(p.kv, keys, p.layer, p.blocks[table + static_cast<std::uint32_t>(index)], kv_head_index);
 }
 
-// ---- on their way to shared memory ----------------------------------------------------------------------------------
-
-/// Bytes of one head in one block of the cache: elements, then scales.
-struct HeadBytes {
-  int elements, scales;
-  [[nodiscard]] LLORCH_HOST_DEVICE constexpr int all() const { return elements + scales; }
-};
-LLORCH_HOST_DEVICE constexpr HeadBytes head_bytes(KvType type, int head_dim) {
-  const int padded = kv_padded(head_dim);
-  return {kKvRows * padded * kv_element_size(type), type == KvType::kQ8_0 ? padded / kKvParts * kKvRows * 2 : 0};
-}
-/// Of the keys and values of one head in a chunk.
-inline int chunk_bytes(const KvView& kv) {
-  return kChunkBlocks * (head_bytes(kv.k.type, kv.head_dim).all() + head_bytes(kv.v.type, kv.head_dim).all());
-}
-
-/// Starts copying one head of a block to shared memory by threads first, first + stride ...
-__device__ __forceinline__ void stage_head(const KvHead& from, HeadBytes bytes, unsigned char* to, int first,
-                                           int stride) {
-  for (int i = first * 16; i < bytes.elements; i += stride * 16)
-    copy_async_16(to + i, from.elements + i);
-  for (int i = first * 16; i < bytes.scales; i += stride * 16)
-    copy_async_16(to + bytes.elements + i, reinterpret_cast<const unsigned char*>(from.scales) + i);
-}
-/// What stage_head() copied there.
-template <KvType kType>
-__device__ __forceinline__ KvHead staged_head(const AttentionParams& p, bool keys, unsigned char* at, HeadBytes bytes) {
-  KvHead head{};
-  head.elements = at;
-  head.scales = reinterpret_cast<std::uint16_t*>(at + bytes.elements);
-  head.type = kType;
-  head.padded = kv_padded(p.kv.head_dim);
-  head.keys = keys;
-  return head;
-}
-
 }  // namespace llorch::cuda
