@@ -13,35 +13,11 @@ struct FewShared {
   std::uint16_t p[kPairs][kProbabilityStride];
 };
 
-/// Bytes of one head in one block of the cache: elements, then scales.
-struct HeadBytes {
-  int elements, scales;
-};
-LLORCH_HOST_DEVICE constexpr HeadBytes head_bytes(KvType type, int head_dim) {
-  const int padded = kv_padded(head_dim);
-  return {kKvRows * padded * kv_element_size(type), type == KvType::kQ8_0 ? padded / kKvParts * kKvRows * 2 : 0};
-}
 /// Shared memory of the kernel; with the keys and values of a chunk, where they are staged.
 inline std::size_t few_shared_bytes(const KvView& kv, bool staged) {
-  const HeadBytes k = head_bytes(kv.k.type, kv.head_dim);
-  const HeadBytes v = head_bytes(kv.v.type, kv.head_dim);
-  const int chunk = kChunkBlocks * (k.elements + k.scales + v.elements + v.scales);
-  return sizeof(FewShared) + static_cast<std::size_t>(staged ? chunk : 0);
+  return sizeof(FewShared) + static_cast<std::size_t>(staged ? chunk_bytes(kv) : 0);
 }
 static_assert(sizeof(FewShared) % 16 == 0);
-
-/// Starts copying one head of a block to shared memory by threads first, first + stride ...; returns where it will be.
-__device__ __forceinline__ KvHead stage_head(const KvHead& from, HeadBytes bytes, unsigned char* to, int first,
-                                             int stride) {
-  KvHead staged = from;
-  staged.elements = to;
-  staged.scales = reinterpret_cast<std::uint16_t*>(to + bytes.elements);
-  for (int i = first * 16; i < bytes.elements; i += stride * 16)
-    copy_async_16(to + i, from.elements + i);
-  for (int i = first * 16; i < bytes.scales; i += stride * 16)
-    copy_async_16(to + bytes.elements + i, reinterpret_cast<const unsigned char*>(from.scales) + i);
-  return staged;
-}
 
 /// kStaged: keys and values are all on their way to shared memory before anything is computed.
 template <KvType kKeys, KvType kValues, int kParts, bool kStaged>
@@ -63,13 +39,16 @@ __global__ void __launch_bounds__(kFewWarps * 32) attend_chunk(AttentionParams p
   const HeadBytes k_bytes = head_bytes(kKeys, p.kv.head_dim);
   const HeadBytes v_bytes = head_bytes(kValues, p.kv.head_dim);
   unsigned char* k_stage = shared_memory<unsigned char>() + sizeof(FewShared);
-  unsigned char* v_stage = k_stage + kChunkBlocks * (k_bytes.elements + k_bytes.scales);
+  unsigned char* v_stage = k_stage + kChunkBlocks * k_bytes.all();
   KvHead keys{};
   KvHead values[kChunkBlocks] = {};
   if (warp < n_blocks) {
     keys = block_of(p, true, seen.table, first_block + warp, kv_head_index);
-    if constexpr (kStaged)
-      keys = stage_head(keys, k_bytes, k_stage + warp * (k_bytes.elements + k_bytes.scales), lane, 32);
+    if constexpr (kStaged) {
+      unsigned char* stage = k_stage + warp * k_bytes.all();
+      stage_head(keys, k_bytes, stage, lane, 32);
+      keys = staged_head<kKeys>(p, true, stage, k_bytes);
+    }
   }
   if constexpr (kStaged) copy_async_commit();
   LLORCH_UNROLL
@@ -77,8 +56,9 @@ __global__ void __launch_bounds__(kFewWarps * 32) attend_chunk(AttentionParams p
     if (block >= n_blocks) break;
     values[block] = block_of(p, false, seen.table, first_block + block, kv_head_index);
     if constexpr (kStaged) {
-      values[block] = stage_head(values[block], v_bytes, v_stage + block * (v_bytes.elements + v_bytes.scales),
-                                 static_cast<int>(threadIdx.x), kFewWarps * 32);
+      unsigned char* stage = v_stage + block * v_bytes.all();
+      stage_head(values[block], v_bytes, stage, static_cast<int>(threadIdx.x), kFewWarps * 32);
+      values[block] = staged_head<kValues>(p, false, stage, v_bytes);
     }
   }
   if constexpr (kStaged) copy_async_commit();
@@ -94,7 +74,7 @@ __global__ void __launch_bounds__(kFewWarps * 32) attend_chunk(AttentionParams p
     warp_sync();
   }
   if (warp < n_blocks) {
-    score_block<kKeys>(keys, q, n_parts, s);
+    score_block<kKeys, false>(keys, q, n_parts, s);
     LLORCH_UNROLL
     for (int i = 0; i < 4; ++i) {
       if (sees(visible, first_key, i)) largest[i % 2] = max_(largest[i % 2], s[i]);

@@ -21,7 +21,7 @@ __global__ void __launch_bounds__(32) score_rows(ScoresParams s) {
   if (block * kKvRows < seen.end && (block + 1) * kKvRows > seen.begin) {
     Queries<kParts> q;
     q.load(p, pair_of_column(p, row, 1, kv_head_index, group, lane_id() / 4));
-    score_block<kKeys>(block_of(p, true, seen.table, block, kv_head_index), q, n_parts, scores);
+    score_block<kKeys, false>(block_of(p, true, seen.table, block, kv_head_index), q, n_parts, scores);
   }
   LLORCH_UNROLL
   for (int i = 0; i < 4; ++i) {

@@ -154,15 +154,16 @@ __device__ __forceinline__ void clear_values(std::uint32_t (&a)[4], int n_keys) 
   }
 }
 
-/// Scores of the 16 keys of a block: s[0], s[1] are key g, columns 2t, 2t + 1; s[2], s[3] key g + 8.
-template <KvType kType, int kParts>
+/// Scores of the 16 keys of a block: s[0], s[1] are key g, columns 2t, 2t + 1; s[2], s[3] key g + 8. kExact: heads have
+/// kParts parts, so that nothing has to be asked in between.
+template <KvType kType, bool kExact, int kParts>
 __device__ __forceinline__ void score_block(const KvHead& keys, const Queries<kParts>& q, int n_parts, float (&s)[4]) {
   LLORCH_UNROLL
   for (float& one : s)
     one = 0.0f;
   LLORCH_UNROLL
   for (int part = 0; part < kParts; ++part) {
-    if (part >= n_parts) break;
+    if (!kExact && part >= n_parts) break;
     std::uint32_t a[2][4];
     load_keys<kType>(keys, part, a);
     LLORCH_UNROLL
@@ -220,6 +221,42 @@ __device__ __forceinline__ float merge_value(const Merge& factors, float total, 
 __device__ __forceinline__ KvHead block_of(const AttentionParams& p, bool keys, std::uint32_t table, int index,
                                            int kv_head_index) {
   return kv_head(p.kv, keys, p.layer, p.blocks[table + static_cast<std::uint32_t>(index)], kv_head_index);
+}
+
+// ---- on their way to shared memory ----------------------------------------------------------------------------------
+
+/// Bytes of one head in one block of the cache: elements, then scales.
+struct HeadBytes {
+  int elements, scales;
+  [[nodiscard]] LLORCH_HOST_DEVICE constexpr int all() const { return elements + scales; }
+};
+LLORCH_HOST_DEVICE constexpr HeadBytes head_bytes(KvType type, int head_dim) {
+  const int padded = kv_padded(head_dim);
+  return {kKvRows * padded * kv_element_size(type), type == KvType::kQ8_0 ? padded / kKvParts * kKvRows * 2 : 0};
+}
+/// Of the keys and values of one head in a chunk.
+inline int chunk_bytes(const KvView& kv) {
+  return kChunkBlocks * (head_bytes(kv.k.type, kv.head_dim).all() + head_bytes(kv.v.type, kv.head_dim).all());
+}
+
+/// Starts copying one head of a block to shared memory by threads first, first + stride ...
+__device__ __forceinline__ void stage_head(const KvHead& from, HeadBytes bytes, unsigned char* to, int first,
+                                           int stride) {
+  for (int i = first * 16; i < bytes.elements; i += stride * 16)
+    copy_async_16(to + i, from.elements + i);
+  for (int i = first * 16; i < bytes.scales; i += stride * 16)
+    copy_async_16(to + bytes.elements + i, reinterpret_cast<const unsigned char*>(from.scales) + i);
+}
+/// What stage_head() copied there.
+template <KvType kType>
+__device__ __forceinline__ KvHead staged_head(const AttentionParams& p, bool keys, unsigned char* at, HeadBytes bytes) {
+  KvHead head{};
+  head.elements = at;
+  head.scales = reinterpret_cast<std::uint16_t*>(at + bytes.elements);
+  head.type = kType;
+  head.padded = kv_padded(p.kv.head_dim);
+  head.keys = keys;
+  return head;
 }
 
 }  // namespace llorch::cuda

@@ -2,7 +2,7 @@
 //
 // All pointers in views are device memory, aligned to 16 bytes, strides multiples of 4 floats. Nothing waits, nothing
 // is allocated: every function may be captured into a graph. The arithmetic of each output element is the same whatever
-// the number of rows and its neighbours (docs/cuda.md). Failures are those of launch().
+// the number of rows and its neighbours (docs/cuda_kernels.md). Failures are those of launch().
 #pragma once
 
 #include <cstdint>

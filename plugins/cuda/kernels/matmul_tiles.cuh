@@ -52,20 +52,6 @@ __device__ __forceinline__ MatmulTarget find_target(const MatmulParams& p, int t
 // ---- up to 8 rows: a block has one tile of rows, a warp one segment of columns
 // ----------------------------------------
 
-/// Waits until this thread has fewer than n_stages groups of copies open: what it needs next is there. n_stages: 1..4.
-__device__ __forceinline__ void wait_for_stage(int n_stages) {
-  switch (n_stages) {
-    case 1:
-      return copy_async_wait<0>();
-    case 2:
-      return copy_async_wait<1>();
-    case 3:
-      return copy_async_wait<2>();
-    default:
-      return copy_async_wait<3>();
-  }
-}
-
 /// Each warp copies its own units to its own shared memory, n_stages of them on their way at once: what waits for
 /// memory holds no registers. kMatrices 2: gate, then up.
 template <class Family, int kMatrices>

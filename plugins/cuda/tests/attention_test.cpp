@@ -49,9 +49,9 @@ class Sequence {
     return std::max<std::int64_t>(0, row + 1 - case_.window + (row > 40 ? 5 : 0));
   }
 
-  /// Attention of rows [first, first + n) in one call.
-  [[nodiscard]] std::vector<float> attend_rows(std::int64_t first, std::int64_t n) const {
-    const Prepared p(*this, first, n);
+  /// Attention of rows [first, first + n) in one call; `apart`: the later half as if it were another sequence's.
+  [[nodiscard]] std::vector<float> attend_rows(std::int64_t first, std::int64_t n, bool apart = false) const {
+    const Prepared p(*this, first, n, apart);
     attend(*stream_, p.args);
     return p.out.get();
   }
@@ -100,19 +100,25 @@ class Sequence {
 
  private:
   struct Prepared {
-    Prepared(const Sequence& s, std::int64_t first, std::int64_t n)
+    Prepared(const Sequence& s, std::int64_t first, std::int64_t n, bool apart = false)
         : out(*s.stream_, n, s.case_.heads.n_heads * s.case_.heads.head_dim),
           q(*s.stream_, n, out.view().n_cols,
             std::vector<float>(s.q_.begin() + first * out.view().n_cols,
                                s.q_.begin() + (first + n) * out.view().n_cols)) {
       const Heads& h = s.case_.heads;
+      const auto table_rows = static_cast<std::uint32_t>((first + n + 15) / 16);
       std::vector<VisibleRows> visible;
       for (std::int64_t i = first; i < first + n; ++i)
-        visible.push_back({3, static_cast<std::int32_t>(s.begin(i)), static_cast<std::int32_t>(i + 1)});
+        visible.push_back({apart && i >= first + n / 2 ? 3U + table_rows : 3U, static_cast<std::int32_t>(s.begin(i)),
+                           static_cast<std::int32_t>(i + 1)});
       std::vector<std::uint32_t> tables = {~0u, ~0u, ~0u};  // another sequence's
-      tables.insert(tables.end(), s.table_.begin(), s.table_.begin() + (first + n + 15) / 16);
+      for (int copy = 0; copy < 2; ++copy)
+        tables.insert(tables.end(), s.table_.begin(), s.table_.begin() + table_rows);
+      const std::int64_t later = apart ? n - n / 2 : 0;
       const std::vector<QueryTile> cut =
-          query_tiles({{.seq = 0, .first_row = 0, .n_rows = n, .n_visible = first + 1}}, h.n_heads, h.n_kv);
+          query_tiles({{.seq = 0, .first_row = 0, .n_rows = n - later, .n_visible = first + 1},
+                       {.seq = 1, .first_row = n - later, .n_rows = later, .n_visible = first + n - later + 1}},
+                      h.n_heads, h.n_kv);
       rows = on_device(*s.stream_, visible);
       blocks = on_device(*s.stream_, tables);
       tiles = on_device(*s.stream_, cut);
@@ -214,6 +220,9 @@ BOOST_AUTO_TEST_CASE(a_query_has_the_same_bits_alone_among_few_and_among_many) {
         BOOST_TEST(same_bits(&all[static_cast<std::size_t>(first) * width], found.data(), found.size(),
                              text_of(types, c) + ", from " + std::to_string(first) + ", " + std::to_string(n)));
       }
+      const std::vector<float> apart = sequence.attend_rows(c.length - 14, 14, true);
+      BOOST_TEST(same_bits(&all[static_cast<std::size_t>(c.length - 14) * width], apart.data(), apart.size(),
+                           text_of(types, c) + ", two sequences"));
     }
   }
 }

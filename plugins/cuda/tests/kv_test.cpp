@@ -94,6 +94,33 @@ BOOST_AUTO_TEST_CASE(queries_and_keys_turn_and_keys_and_values_are_stored_within
   }
 }
 
+BOOST_AUTO_TEST_CASE(codes_are_nearest_to_the_values_by_the_stored_scale_even_where_f16_is_coarse) {
+  Stream stream(kDevice);
+  for (int exponent = -30; exponent <= 8; exponent += 1) {
+    const Cache cache(stream, KvType::kQ8_0, KvType::kQ8_0, 1, 1, kHeads, kDim);
+    std::vector<float> x = rows_of(1, 40 + static_cast<unsigned>(exponent + 30));
+    for (float& v : x)
+      v = std::ldexp(v, exponent);
+    cache.store(0, {5}, x, x);
+    const auto saved = cache.saved(0, {5}, exponent % 2 == 0);
+    double worst = 0;
+    for (std::int64_t h = 0; h < kHeads; ++h) {
+      for (std::int64_t d = 0; d < kDim; ++d) {
+        const unsigned char* part = saved.data() + h * common::kv_row_bytes(KvType::kQ8_0, kDim) + d / 32 * 34;
+        std::uint16_t half = 0;
+        std::memcpy(&half, part, sizeof half);
+        const double scale = half_value(half);
+        const double value = scale * static_cast<std::int8_t>(part[2 + d % 32]);
+        const double exact = x[static_cast<std::size_t>(h * kDim + d)];
+        // A scale below the least f16 is zero, and so are the codes.
+        const double allowed = scale == 0 ? 127.0 * std::ldexp(1.0, -25) : 0.5001 * scale;
+        worst = std::max(worst, std::fabs(value - exact) / allowed);
+      }
+    }
+    BOOST_TEST(worst <= 1.0, "magnitudes about 2^" << exponent);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(saved_rows_come_back_to_other_places_with_their_bytes) {
   Stream stream(kDevice);
   for (const KvType type : kTypes3) {
