@@ -35,6 +35,25 @@ Difference compare(std::span<const float> actual, std::span<const float> expecte
   return out;
 }
 
+Agreement agreement(std::span<const float> actual, std::span<const float> expected, std::size_t width) {
+  const Difference difference = compare(actual, expected);
+  Agreement out{difference.max_error, difference.mean_error, 0.0, 0, 0};
+  for (std::size_t begin = 0; width > 0 && begin + width <= expected.size(); begin += width) {
+    const auto found = actual.subspan(begin, width);
+    const auto wanted = expected.subspan(begin, width);
+    const std::vector<double> p = softmax(wanted);
+    const std::vector<double> q = softmax(found);
+    for (std::size_t i = 0; i < width; ++i) {
+      if (p[i] > 0.0) out.kl += p[i] * std::log(p[i] / q[i]);
+    }
+    ++out.rows;
+    const auto best = [](std::span<const float> row) { return std::max_element(row.begin(), row.end()) - row.begin(); };
+    if (best(found) == best(wanted)) ++out.same_best;
+  }
+  if (out.rows > 0) out.kl /= static_cast<double>(out.rows);
+  return out;
+}
+
 std::string place(std::size_t index, std::span<const std::uint64_t> dims) {
   std::vector<std::size_t> coordinates(dims.size());
   std::size_t rest = index;

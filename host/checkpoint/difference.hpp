@@ -20,6 +20,16 @@ struct Difference {
 /// Both spans have the same length.
 [[nodiscard]] Difference compare(std::span<const float> actual, std::span<const float> expected);
 
+/// How far the predictions of some rows lie from the reference's.
+struct Agreement {
+  double max_error = 0.0, mean_error = 0.0;  ///< of the logits
+  double kl = 0.0;                           ///< KL(reference, found) of the probabilities, in nats: the mean over rows
+  std::size_t rows = 0, same_best = 0;       ///< rows, and those with the reference's most likely token
+};
+
+/// Both spans hold rows of `width` logits; as many in either, and none that is infinite.
+[[nodiscard]] Agreement agreement(std::span<const float> actual, std::span<const float> expected, std::size_t width);
+
 /// "element 1234 (row 20, column 34)": where an index lies in a tensor of these dims.
 [[nodiscard]] std::string place(std::size_t index, std::span<const std::uint64_t> dims);
 

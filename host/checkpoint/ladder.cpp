@@ -11,24 +11,19 @@
 namespace llorch::checkpoint {
 namespace {
 
-/// The tensors of a block in the order in which they are computed.
-constexpr std::uint32_t kBlockOrder[] = {LLORCH_TAP_ATTN_NORM, LLORCH_TAP_Q,         LLORCH_TAP_K,
-                                         LLORCH_TAP_V,         LLORCH_TAP_Q_ROTATED, LLORCH_TAP_K_ROTATED,
-                                         LLORCH_TAP_SCORES,    LLORCH_TAP_ATTN_OUT,  LLORCH_TAP_FFN_NORM,
-                                         LLORCH_TAP_FFN_OUT,   LLORCH_TAP_BLOCK_OUT};
-
 std::string subject_of(std::uint32_t tap, std::int32_t layer) {
   return layer < 0 ? tap_name(tap) : fmt::format("{}, layer {}", tap_name(tap), layer);
 }
 
 /// The reference's tensor of one case against what the tap showed. Empty finding subject: the case does not have it.
 Result<Finding> compare_tensor(const Climb& climb, std::size_t case_index, const ReferenceTensor& expected,
-                               double tolerance) {
+                               const Tolerance& tolerance) {
   const ReferenceCase& reference = climb.reference.cases[case_index];
-  Finding out{subject_of(expected.tap, expected.layer), 0.0, tolerance, Verdict::kYes, {}};
+  Finding out{subject_of(expected.tap, expected.layer), 0.0, tolerance.absolute, Verdict::kYes, {}};
   if (((climb.info.taps >> expected.tap) & 1U) == 0) return skipped(out.subject, "the plugin has no such tap");
   const auto wanted = read_npy(expected.file);
   if (!wanted) return wanted.error();
+  out.tolerance = tolerance.of(wanted->values);
   const TapRecord::Event* event = climb.records[case_index].only(expected.tap, expected.layer);
   if (event == nullptr) {
     out.verdict = Verdict::kNo;
@@ -46,7 +41,7 @@ Result<Finding> compare_tensor(const Climb& climb, std::size_t case_index, const
   }
   const Difference difference = compare(event->tensor.values, wanted->values);
   out.max_error = difference.max_error;
-  if (difference.max_error > tolerance) {
+  if (difference.max_error > out.tolerance) {
     out.verdict = Verdict::kNo;
     out.detail = fmt::format("case {}: {}: found {}, expected {}", reference.name,
                              place(difference.index, wanted->dims), difference.actual, difference.expected);
@@ -56,20 +51,24 @@ Result<Finding> compare_tensor(const Climb& climb, std::size_t case_index, const
 
 /// One finding for a tensor over all cases: the worst.
 Result<std::optional<Finding>> compare_all(const Climb& climb, std::uint32_t tap, std::int32_t layer,
-                                           double tolerance) {
+                                           const Tolerance& tolerance) {
   std::optional<Finding> worst;
   for (std::size_t i = 0; i < climb.reference.cases.size(); ++i) {
     const ReferenceTensor* expected = climb.reference.cases[i].find(tap, layer);
     if (expected == nullptr) continue;
     auto finding = compare_tensor(climb, i, *expected, tolerance);
     if (!finding) return finding.error();
-    if (!worst || finding->max_error > worst->max_error) worst = std::move(*finding);
+    const auto share = [](const Finding& f) { return f.tolerance > 0.0 ? f.max_error / f.tolerance : f.max_error; };
+    if (!worst || share(*finding) > share(*worst)) worst = std::move(*finding);
   }
   return worst;
 }
 
+}  // namespace
+
 Result<Rung> tensor_rung(Climb& climb, std::string number, std::string component,
-                         const std::vector<std::pair<std::uint32_t, std::int32_t>>& tensors, double tolerance) {
+                         const std::vector<std::pair<std::uint32_t, std::int32_t>>& tensors,
+                         const Tolerance& tolerance) {
   Rung rung{std::move(number), std::move(component), {}};
   for (const auto& [tap, layer] : tensors) {
     auto finding = compare_all(climb, tap, layer, tolerance);
@@ -79,6 +78,8 @@ Result<Rung> tensor_rung(Climb& climb, std::string number, std::string component
   if (rung.findings.empty()) rung.findings.push_back(skipped("-", "the reference has no tensor of this rung"));
   return rung;
 }
+
+namespace {
 
 Result<Rung> check_foundation(Climb& climb) {
   Rung rung{"0", "foundation", {}};
@@ -106,9 +107,15 @@ Result<Rung> check_norm(Climb& climb) {
   return tensor_rung(climb, "1", "norm", {{LLORCH_TAP_ATTN_NORM, 0}}, climb.tolerances.norm);
 }
 Result<Rung> check_position(Climb& climb) {
-  return tensor_rung(climb, "1B", "position",
-                     {{LLORCH_TAP_EMBED, -1}, {LLORCH_TAP_Q_ROTATED, 0}, {LLORCH_TAP_K_ROTATED, 0}},
-                     climb.tolerances.position);
+  auto rung = tensor_rung(climb, "1B", "position", {{LLORCH_TAP_EMBED, -1}}, climb.tolerances.embedding);
+  if (!rung) return rung;
+  auto rotated = tensor_rung(climb, "1B", "position", {{LLORCH_TAP_Q_ROTATED, 0}, {LLORCH_TAP_K_ROTATED, 0}},
+                             climb.tolerances.rotated);
+  if (!rotated) return rotated;
+  if (rung->verdict() == Verdict::kSkipped) return rotated;
+  if (rotated->verdict() != Verdict::kSkipped)
+    rung->findings.insert(rung->findings.end(), rotated->findings.begin(), rotated->findings.end());
+  return rung;
 }
 Result<Rung> check_qkv(Climb& climb) {
   return tensor_rung(climb, "2", "Q, K, V", {{LLORCH_TAP_Q, 0}, {LLORCH_TAP_K, 0}, {LLORCH_TAP_V, 0}},
@@ -127,50 +134,31 @@ Result<Rung> check_first_block(Climb& climb) {
   return tensor_rung(climb, "7", "first block", {{LLORCH_TAP_BLOCK_OUT, 0}}, climb.tolerances.block);
 }
 
-/// All that follows the first block, up to the logits of every row the reference has.
-Result<Rung> check_full_logits(Climb& climb) {
-  std::vector<std::pair<std::uint32_t, std::int32_t>> tensors;
-  for (std::uint32_t layer = 1; layer < climb.info.n_layers; ++layer) {
-    for (const std::uint32_t tap : kBlockOrder)
-      tensors.emplace_back(tap, static_cast<std::int32_t>(layer));
+/// The tolerance of the lowest rung that sees the tensor.
+const Tolerance& tolerance_of(const Tolerances& all, std::uint32_t tap, std::int32_t layer) {
+  if (layer > 0 || tap == LLORCH_TAP_FINAL_NORM) return all.logits;
+  switch (tap) {
+    case LLORCH_TAP_EMBED:
+      return all.embedding;
+    case LLORCH_TAP_ATTN_NORM:
+      return all.norm;
+    case LLORCH_TAP_Q_ROTATED:
+    case LLORCH_TAP_K_ROTATED:
+      return all.rotated;
+    case LLORCH_TAP_Q:
+    case LLORCH_TAP_K:
+    case LLORCH_TAP_V:
+      return all.qkv;
+    case LLORCH_TAP_SCORES:
+      return all.scores;
+    case LLORCH_TAP_ATTN_OUT:
+      return all.attention;
+    case LLORCH_TAP_FFN_NORM:
+    case LLORCH_TAP_FFN_OUT:
+      return all.ffn;
+    default:
+      return all.block;
   }
-  tensors.emplace_back(LLORCH_TAP_FINAL_NORM, -1);
-  auto rung = tensor_rung(climb, "8", "full logits", tensors, climb.tolerances.logits);
-  if (!rung) return rung;
-  // The tap of the logits is not asked: what forward() returns is what counts.
-  Finding worst{"logits", 0.0, climb.tolerances.logits, Verdict::kSkipped, "the reference has no logits"};
-  for (const ReferenceCase& c : climb.reference.cases) {
-    if (!c.logits) continue;
-    const auto expected = read_npy(*c.logits);
-    if (!expected) return expected.error();
-    if (auto empty = forget(*climb.context, climb); !empty) return empty.error();
-    const auto rows = feed(*climb.context, c.prompt_ids, 0, Wanted::kAll);
-    if (!rows) return rows.error();
-    std::vector<float> actual;
-    for (std::uint32_t i = 0; i < rows->size(); ++i) {
-      const bool wanted =
-          c.logits_rows.empty() || std::find(c.logits_rows.begin(), c.logits_rows.end(), i) != c.logits_rows.end();
-      if (wanted) actual.insert(actual.end(), (*rows)[i].begin(), (*rows)[i].end());
-    }
-    if (worst.verdict == Verdict::kSkipped) worst = {"logits", 0.0, climb.tolerances.logits, Verdict::kYes, {}};
-    if (actual.size() != expected->values.size()) {
-      worst = property("logits", false,
-                       fmt::format("case {}: {} logits, the reference has {}: is this the model of the reference?",
-                                   c.name, actual.size(), expected->values.size()));
-      break;
-    }
-    const Difference difference = compare(actual, expected->values);
-    if (difference.max_error > worst.max_error) {
-      worst.max_error = difference.max_error;
-      if (difference.max_error > worst.tolerance) {
-        worst.verdict = Verdict::kNo;
-        worst.detail = fmt::format("case {}: {}: found {}, expected {}", c.name,
-                                   place(difference.index, expected->dims), difference.actual, difference.expected);
-      }
-    }
-  }
-  rung->findings.push_back(std::move(worst));
-  return rung;
 }
 
 /// The first tensor in the order of computation that is beyond its component's tolerance.
@@ -182,16 +170,12 @@ Result<std::string> locate(const Climb& climb) {
   }
   order.emplace_back(LLORCH_TAP_FINAL_NORM, -1);
   for (const auto& [tap, layer] : order) {
-    const bool norm = tap == LLORCH_TAP_ATTN_NORM || tap == LLORCH_TAP_EMBED || tap == LLORCH_TAP_Q_ROTATED ||
-                      tap == LLORCH_TAP_K_ROTATED;
-    const double tolerance = layer > 0 || tap == LLORCH_TAP_FINAL_NORM ? climb.tolerances.logits
-                             : norm                                    ? climb.tolerances.norm
-                                                                       : climb.tolerances.block;
+    const Tolerance& tolerance = tolerance_of(climb.tolerances, tap, layer);
     const auto finding = compare_all(climb, tap, layer, tolerance);
     if (!finding) return finding.error();
     if (!*finding || (*finding)->verdict != Verdict::kNo) continue;
     std::string text = fmt::format("{} differs by {:.3g} (tolerance {:.0e}); {}", (*finding)->subject,
-                                   (*finding)->max_error, tolerance, (*finding)->detail);
+                                   (*finding)->max_error, (*finding)->tolerance, (*finding)->detail);
     if (tap == LLORCH_TAP_EMBED)
       text += ". The embedding is read straight from the file: is this the reference's model?";
     return text;

@@ -12,6 +12,7 @@
 #include "base/result.hpp"
 #include "checkpoint/reference.hpp"
 #include "checkpoint/session.hpp"
+#include "checkpoint/tolerances.hpp"
 #include "plugin/plugin.hpp"
 #include "tokenizer/tokenizer.hpp"
 
@@ -34,12 +35,6 @@ struct Rung {
   std::string component;
   std::vector<Finding> findings;
   [[nodiscard]] Verdict verdict() const;
-};
-
-/// Tolerances of docs/checkpoints.md for f32 arithmetic, absolute.
-struct Tolerances {
-  double norm = 1e-5, position = 1e-5, qkv = 1e-4, scores = 1e-4, attention = 1e-4, ffn = 1e-4, block = 1e-4;
-  double logits = 1e-3, probabilities = 1e-6;
 };
 
 /// What the ladder needs from one model. `tokenizer` may be null: then rung 12 compares ids only.

@@ -119,8 +119,9 @@ class KvSteps {
     if (!rows) return rows.error();
     Finding finding = same_bytes(subject, *rows, last_row());
     const bool rotary = ((climb_.info.taps >> LLORCH_TAP_K_ROTATED) & 1U) != 0;
-    if (rotary && finding.verdict == Verdict::kNo && finding.max_error <= climb_.tolerances.logits) {
-      finding = {subject, finding.max_error, climb_.tolerances.logits, Verdict::kYes, {}};
+    const double tolerance = climb_.tolerances.logits.of(whole_.back());
+    if (rotary && finding.verdict == Verdict::kNo && finding.max_error <= tolerance) {
+      finding = {subject, finding.max_error, tolerance, Verdict::kYes, {}};
     }
     rung_.findings.push_back(std::move(finding));
     return {};

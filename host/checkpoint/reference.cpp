@@ -74,6 +74,13 @@ class Reader {
     complain(fmt::format("{} is not an integer", key));
     return otherwise;
   }
+  [[nodiscard]] double number(std::string_view key) {
+    const json::value* value = get(key);
+    if (value != nullptr && value->is_number()) return value->to_number<double>();
+    complain(fmt::format("{} is not a number", key));
+    return 0.0;
+  }
+  [[nodiscard]] const json::value* find(std::string_view key) const { return get(key); }
   void complain(const std::string& what) {
     if (!error_) error_ = make_error(ErrorCode::kInvalidArgument, fmt::format("{}: {}", where_, what));
   }
@@ -109,6 +116,11 @@ ReferenceCase read_case(Reader& reader, const std::filesystem::path& directory, 
   for (const std::int32_t row : reader.ids("logits_rows")) {
     if (static_cast<std::size_t>(row) >= out.prompt_ids.size()) reader.complain("logits_rows goes beyond the prompt");
     out.logits_rows.push_back(static_cast<std::uint32_t>(row));
+  }
+  if (const json::value* value = reader.find("baseline")) {
+    Reader baseline(*value, reader.where() + ", baseline", error);
+    out.baseline = {baseline.text("program").value_or(""), baseline.number("max_error"), baseline.number("mean_error"),
+                    baseline.number("kl"), baseline.number("same_best")};
   }
   if (const auto file = reader.text("probabilities")) out.probabilities = directory / *file;
   out.top5 = reader.ids("top5");

@@ -20,14 +20,22 @@ struct ReferenceTensor {
   std::filesystem::path file;
 };
 
+/// What another program shows for the logits of a case, on the same file against the same reference.
+struct Baseline {
+  std::string program;
+  double max_error = 0.0, mean_error = 0.0, kl = 0.0;
+  double same_best = 0.0;  ///< share of the rows
+};
+
 /// One prompt and everything known about it. What the reference does not have is empty.
 struct ReferenceCase {
   std::string name;
   std::optional<std::string> prompt;  ///< text, when the model has a tokenizer
   std::vector<std::int32_t> prompt_ids;
   std::vector<ReferenceTensor> tensors;
-  std::optional<std::filesystem::path> logits;         ///< (rows, vocab_size)
-  std::vector<std::uint32_t> logits_rows;              ///< rows of the prompt that `logits` holds; empty: all
+  std::optional<std::filesystem::path> logits;  ///< (rows, vocab_size)
+  std::vector<std::uint32_t> logits_rows;       ///< rows of the prompt that `logits` holds; empty: all
+  std::optional<Baseline> baseline;
   std::optional<std::filesystem::path> probabilities;  ///< (vocab_size) softmax of the last row
   std::vector<std::int32_t> top5;
   std::vector<std::int32_t> greedy_ids;  ///< new ids only

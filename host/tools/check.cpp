@@ -79,7 +79,7 @@ Result<LadderResult> run(const CheckOptions& options, const checkpoint::Subject&
   }
   const auto reference = checkpoint::Reference::read(options.reference);
   if (!reference) return reference.error();
-  return checkpoint::climb(subject, *reference, {}, on_rung);
+  return checkpoint::climb(subject, *reference, checkpoint::tolerances_for(file), on_rung);
 }
 
 }  // namespace

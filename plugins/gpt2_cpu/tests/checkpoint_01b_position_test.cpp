@@ -28,7 +28,7 @@ BOOST_AUTO_TEST_SUITE(checkpoint_01b_position, *utf::depends_on("checkpoint_01_n
                                                    utf::description("position embeddings match the reference at 1e-5"))
 
 BOOST_DATA_TEST_CASE(token_plus_position_embedding, all_models()) {
-  check_tensors(loaded(sample), {LLORCH_TAP_EMBED}, Layers::kNone, 1e-5);
+  check_tensors(loaded(sample), {LLORCH_TAP_EMBED}, Layers::kNone, sample.tolerances.embedding);
 }
 
 BOOST_DATA_TEST_CASE(positions_behind_a_chunk_are_those_of_the_prompt, all_models()) {

@@ -50,7 +50,7 @@ BOOST_AUTO_TEST_SUITE(checkpoint_01b_position, *utf::depends_on("checkpoint_01_n
 
 BOOST_DATA_TEST_CASE(the_embedding_is_the_tokens_alone, all_models()) {
   ModelUnderTest& model = loaded(sample);
-  check_tensors(model, {LLORCH_TAP_EMBED}, Layers::kNone, 1e-5);
+  check_tensors(model, {LLORCH_TAP_EMBED}, Layers::kNone, sample.tolerances.embedding);
   const auto last = static_cast<std::int32_t>(model.info().max_positions) - 1;
   const auto first = joined(tapped(model, {LLORCH_TAP_EMBED}, {3}, 0), LLORCH_TAP_EMBED);
   const auto late = joined(tapped(model, {LLORCH_TAP_EMBED}, {3}, last), LLORCH_TAP_EMBED);
@@ -58,7 +58,8 @@ BOOST_DATA_TEST_CASE(the_embedding_is_the_tokens_alone, all_models()) {
 }
 
 BOOST_DATA_TEST_CASE(rotated_queries_and_keys_of_the_first_block, all_models()) {
-  check_tensors(loaded(sample), {LLORCH_TAP_Q_ROTATED, LLORCH_TAP_K_ROTATED}, Layers::kFirst, 1e-5);
+  check_tensors(loaded(sample), {LLORCH_TAP_Q_ROTATED, LLORCH_TAP_K_ROTATED}, Layers::kFirst,
+                sample.tolerances.rotated);
 }
 
 // What the rotation itself adds: the turned vector less the one before, at every position of the prompt.
@@ -70,12 +71,12 @@ BOOST_DATA_TEST_CASE(the_rotation_matches_from_position_0_to_the_end_of_the_cont
       const auto* plain = c.find(before, 0);
       const auto* turned = c.find(after, 0);
       if (plain == nullptr || turned == nullptr) continue;
-      const auto expected =
-          minus(take(llorch::checkpoint::read_npy(turned->file)), take(llorch::checkpoint::read_npy(plain->file)));
+      const Tensor wanted = take(llorch::checkpoint::read_npy(turned->file));
+      const Tensor expected = minus(wanted, take(llorch::checkpoint::read_npy(plain->file)));
       const TapRecord& record = model.taps(c);
       const auto found = minus(record.only(after, 0)->tensor, record.only(before, 0)->tensor);
       BOOST_TEST_CONTEXT("case " << c.name) {
-        BOOST_TEST(matches(found, expected, 1e-5));
+        BOOST_TEST(matches(found, expected, sample.tolerances.rotated.of(wanted.values)));
       }
     }
   }

@@ -10,7 +10,7 @@ BOOST_AUTO_TEST_SUITE(checkpoint_05_attention, *utf::depends_on("checkpoint_04_s
                                                    utf::description("attention output matches the reference at 1e-4"))
 
 BOOST_DATA_TEST_CASE(attention_output_of_the_first_block, all_models()) {
-  check_tensors(loaded(sample), {LLORCH_TAP_ATTN_OUT}, Layers::kFirst, 1e-4);
+  check_tensors(loaded(sample), {LLORCH_TAP_ATTN_OUT}, Layers::kFirst, sample.tolerances.attention);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

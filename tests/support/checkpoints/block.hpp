@@ -10,7 +10,7 @@ BOOST_AUTO_TEST_SUITE(checkpoint_07_block,
                       *utf::depends_on("checkpoint_06_ffn") * utf::description("the first block matches at 1e-4"))
 
 BOOST_DATA_TEST_CASE(first_block, all_models()) {
-  check_tensors(loaded(sample), {LLORCH_TAP_BLOCK_OUT}, Layers::kFirst, 1e-4);
+  check_tensors(loaded(sample), {LLORCH_TAP_BLOCK_OUT}, Layers::kFirst, sample.tolerances.block);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

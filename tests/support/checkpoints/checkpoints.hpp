@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint/tolerances.hpp"
 #include "support/matches.hpp"
 #include "support/model_under_test.hpp"
 
@@ -28,11 +29,12 @@ using llorch::testing::succeed;
 using llorch::testing::take;
 
 struct TestedModel {
-  const char* name;
-  const char* path;            // relative to the source folder
-  const char* reference;       // relative to the source folder
+  std::string name;
+  std::string path;            // relative to the source folder
+  std::string reference;       // relative to the source folder
   const char* gguf = nullptr;  // the same model as GGUF, relative to the source folder
   KvTypes kv = {};             // of the contexts that tests make of it
+  checkpoint::Tolerances tolerances = {};
 };
 inline std::ostream& operator<<(std::ostream& out, const TestedModel& model) {
   return out << model.name << model.kv.suffix;
@@ -43,7 +45,7 @@ enum class Layers : std::uint8_t { kFirst, kLater, kNone };
 
 /// Every tensor of these taps that the reference has, against what the plugin showed. Fails when it has none.
 inline void check_tensors(ModelUnderTest& model, std::initializer_list<std::uint32_t> taps, Layers layers,
-                          double tolerance) {
+                          const checkpoint::Tolerance& tolerance) {
   std::size_t compared = 0;
   for (const checkpoint::ReferenceCase& c : model.reference().cases) {
     for (const checkpoint::ReferenceTensor& expected : c.tensors) {
@@ -54,7 +56,8 @@ inline void check_tensors(ModelUnderTest& model, std::initializer_list<std::uint
                                  << expected.layer) {
         const auto* event = model.taps(c).only(expected.tap, expected.layer);
         BOOST_REQUIRE_MESSAGE(event != nullptr, "the tap showed this tensor not exactly once");
-        BOOST_TEST(matches(event->tensor, take(checkpoint::read_npy(expected.file)), tolerance));
+        const checkpoint::Tensor wanted = take(checkpoint::read_npy(expected.file));
+        BOOST_TEST(matches(event->tensor, wanted, tolerance.of(wanted.values)));
       }
       ++compared;
     }

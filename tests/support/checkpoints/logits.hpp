@@ -10,15 +10,16 @@ BOOST_AUTO_TEST_SUITE(checkpoint_08_logits,
                       *utf::depends_on("checkpoint_07_block") * utf::description("all logits match at 1e-3"))
 
 BOOST_DATA_TEST_CASE(every_tensor_of_the_later_blocks_at_its_own_tolerance, all_models()) {
-  check_tensors(loaded(sample), {LLORCH_TAP_ATTN_NORM, LLORCH_TAP_FFN_NORM}, Layers::kLater, 1e-5);
+  const auto& tolerances = sample.tolerances;
+  check_tensors(loaded(sample), {LLORCH_TAP_ATTN_NORM, LLORCH_TAP_FFN_NORM}, Layers::kLater, tolerances.later_norm);
   check_tensors(loaded(sample),
                 {LLORCH_TAP_Q, LLORCH_TAP_K, LLORCH_TAP_V, LLORCH_TAP_Q_ROTATED, LLORCH_TAP_K_ROTATED,
                  LLORCH_TAP_SCORES, LLORCH_TAP_ATTN_OUT, LLORCH_TAP_FFN_OUT, LLORCH_TAP_BLOCK_OUT},
-                Layers::kLater, 1e-4);
+                Layers::kLater, tolerances.rounds_activations() ? tolerances.logits : tolerances.block);
 }
 
 BOOST_DATA_TEST_CASE(final_norm, all_models()) {
-  check_tensors(loaded(sample), {LLORCH_TAP_FINAL_NORM}, Layers::kNone, 1e-5);
+  check_tensors(loaded(sample), {LLORCH_TAP_FINAL_NORM}, Layers::kNone, sample.tolerances.later_norm);
 }
 
 BOOST_DATA_TEST_CASE(logits_of_every_row, all_models()) {
@@ -35,7 +36,7 @@ BOOST_DATA_TEST_CASE(logits_of_every_row, all_models()) {
     }
     BOOST_TEST_CONTEXT("case " << c.name) {
       BOOST_REQUIRE_EQUAL(actual.values.size(), expected.values.size());
-      BOOST_TEST(matches(actual, expected, 1e-3));
+      BOOST_TEST(matches(actual, expected, sample.tolerances.logits.of(expected.values)));
     }
   }
 }

@@ -10,7 +10,7 @@ BOOST_AUTO_TEST_SUITE(checkpoint_01_norm, *utf::depends_on("checkpoint_00_founda
                                               utf::description("the norm matches the reference at 1e-5"))
 
 BOOST_DATA_TEST_CASE(attention_norm_of_the_first_block, all_models()) {
-  check_tensors(loaded(sample), {LLORCH_TAP_ATTN_NORM}, Layers::kFirst, 1e-5);
+  check_tensors(loaded(sample), {LLORCH_TAP_ATTN_NORM}, Layers::kFirst, sample.tolerances.norm);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

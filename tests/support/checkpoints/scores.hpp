@@ -31,7 +31,7 @@ BOOST_AUTO_TEST_SUITE(checkpoint_04_scores, *utf::depends_on("checkpoint_03_kv_c
                                                 utf::description("attention scores match the reference at 1e-4"))
 
 BOOST_DATA_TEST_CASE(scores_of_the_first_block, all_models()) {
-  check_tensors(loaded(sample), {LLORCH_TAP_SCORES}, Layers::kFirst, 1e-4);
+  check_tensors(loaded(sample), {LLORCH_TAP_SCORES}, Layers::kFirst, sample.tolerances.scores);
 }
 
 BOOST_DATA_TEST_CASE(masked_positions_are_minus_infinity_and_no_others, all_models()) {
@@ -75,7 +75,8 @@ BOOST_DATA_TEST_CASE(a_chunk_sees_the_cached_positions_and_its_own_and_none_more
   for (const auto& event : record.all(LLORCH_TAP_SCORES, reference->layer)) {
     const std::size_t count = std::min(kChunk, c.prompt_ids.size() - begin);
     BOOST_TEST_CONTEXT("rows from " << begin << " on") {
-      BOOST_TEST(matches(event.tensor, part_of(whole, begin, count, begin + count), 1e-4));
+      const Tensor wanted = part_of(whole, begin, count, begin + count);
+      BOOST_TEST(matches(event.tensor, wanted, sample.tolerances.scores.of(whole.values)));
     }
     begin += count;
   }

@@ -30,7 +30,7 @@ BOOST_DATA_TEST_CASE(probabilities_of_the_last_row, all_models()) {
       sum += std::exp(double{logprob});
     }
     BOOST_TEST_CONTEXT("case " << c.name) {
-      BOOST_TEST(matches(actual, expected, 1e-6));
+      BOOST_TEST(matches(actual, expected, sample.tolerances.probabilities.absolute));
       BOOST_TEST(std::fabs(sum - 1.0) <= 1e-6, "the probabilities add up to " << sum);
     }
   }
@@ -43,7 +43,19 @@ BOOST_DATA_TEST_CASE(the_five_best_ids_in_order, all_models()) {
     std::vector<std::int32_t> best;
     for (const auto& entry : llorch::sampling::compute_logprobs(row, 0, 5).top)
       best.push_back(entry.token);
-    BOOST_TEST(best == c.top5, boost::test_tools::per_element());
+    if (!sample.tolerances.rounds_activations()) {
+      BOOST_TEST(best == c.top5, boost::test_tools::per_element());
+      continue;
+    }
+    // What lies within twice the tolerance of the logits may have changed places.
+    const auto reference = take(llorch::checkpoint::read_npy(*c.probabilities)).values;
+    const double near = 2.0 * sample.tolerances.logits.of(row);
+    for (std::size_t i = 0; i < best.size(); ++i) {
+      const auto found = static_cast<std::size_t>(best[i]);
+      const auto expected = static_cast<std::size_t>(c.top5[i]);
+      BOOST_TEST(std::fabs(std::log(double{reference[found]} / double{reference[expected]})) <= near,
+                 "case " << c.name << ", place " << i << ": found " << found << ", expected " << expected);
+    }
   }
 }
 
