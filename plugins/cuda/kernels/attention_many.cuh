@@ -164,61 +164,66 @@ __global__ void __launch_bounds__(kManyWarps * 32) attend_tile(AttentionParams p
   const int first_chunk = real ? first_row.begin / kChunkRows : 1;
   const int last_chunk = real ? (state.end - 1) / kChunkRows : 0;
 
-  if (n_stages > 0 && one_sequence) {
-    const HeadBytes k_bytes = head_bytes(kKeys, p.kv.head_dim);
-    const HeadBytes v_bytes = head_bytes(kValues, p.kv.head_dim);
-    const int stage_bytes = kChunkBlocks * (k_bytes.all() + v_bytes.all());
-    const int begin = lowest / kChunkRows;
-    const int n_chunks = (highest - 1) / kChunkRows + 1 - begin;
-    const auto stage_of = [&](int i) { return memory + kManyWarps * sizeof(ManyShared) + i % n_stages * stage_bytes; };
-    const auto load = [&](int i) {
-      const int first_block = (begin + i) * kChunkBlocks;
-      const int n_blocks = smaller(kChunkBlocks, (highest + kKvRows - 1) / kKvRows - first_block);
-      unsigned char* to = stage_of(i);
-      for (int block = 0; block < n_blocks; ++block) {
-        const auto thread = static_cast<int>(threadIdx.x);
-        stage_head(block_of(p, true, block_table, first_block + block, kv_head_index), k_bytes,
-                   to + block * k_bytes.all(), thread, kManyWarps * 32);
-        stage_head(block_of(p, false, block_table, first_block + block, kv_head_index), v_bytes,
-                   to + kChunkBlocks * k_bytes.all() + block * v_bytes.all(), thread, kManyWarps * 32);
-      }
-    };
-    for (int i = 0; i < n_stages; ++i) {
-      if (i < n_chunks) load(i);
-      copy_async_commit();
+  const bool staged = n_stages > 0 && one_sequence;
+  const HeadBytes k_bytes = head_bytes(kKeys, p.kv.head_dim);
+  const HeadBytes v_bytes = head_bytes(kValues, p.kv.head_dim);
+  const int stage_bytes = kChunkBlocks * (k_bytes.all() + v_bytes.all());
+  const int begin = lowest / kChunkRows;
+  const int n_chunks = (highest - 1) / kChunkRows + 1 - begin;
+  // Where head data of a block of chunk i goes.
+  const auto k_stage = [&](int i, int block) {
+    return memory + kManyWarps * sizeof(ManyShared) + i % n_stages * stage_bytes + block * k_bytes.all();
+  };
+  const auto v_stage = [&](int i, int block) { return k_stage(i, kChunkBlocks) + block * v_bytes.all(); };
+  const auto load = [&](int i) {
+    const int first_block = (begin + i) * kChunkBlocks;
+    const int n_blocks = smaller(kChunkBlocks, (highest + kKvRows - 1) / kKvRows - first_block);
+    for (int block = 0; block < n_blocks; ++block) {
+      const auto thread = static_cast<int>(threadIdx.x);
+      stage_head(block_of(p, true, block_table, first_block + block, kv_head_index), k_bytes, k_stage(i, block), thread,
+                 kManyWarps * 32);
+      stage_head(block_of(p, false, block_table, first_block + block, kv_head_index), v_bytes, v_stage(i, block),
+                 thread, kManyWarps * 32);
     }
-    LLORCH_NO_UNROLL
-    for (int i = 0; i < n_chunks; ++i) {
+  };
+  for (int i = 0; staged && i < n_stages; ++i) {
+    if (i < n_chunks) load(i);
+    copy_async_commit();
+  }
+  LLORCH_NO_UNROLL
+  for (int i = 0; i < n_chunks; ++i) {
+    const int chunk = begin + i;
+    if (staged) {
       wait_for_stage(n_stages);
       block_sync();
-      const int chunk = begin + i;
-      if (chunk >= first_chunk && chunk <= last_chunk) {
-        unsigned char* stage = stage_of(i);
-        const auto keys = [&](int block) {
-          return staged_head<kKeys>(p, true, stage + block * k_bytes.all(), k_bytes);
-        };
-        const auto values = [&](int block) {
-          return staged_head<kValues>(p, false, stage + kChunkBlocks * k_bytes.all() + block * v_bytes.all(), v_bytes);
-        };
-        if (state.end >= (chunk + 1) * kChunkRows && kv_padded(p.kv.head_dim) == kParts * kKvParts) {
+    }
+    if (chunk >= first_chunk && chunk <= last_chunk) {
+      bool done = false;
+      // The ways that are taken most are compiled once more, without questions.
+      if constexpr (kKeys == kValues && kParts <= 4) {
+        if (staged && state.end >= (chunk + 1) * kChunkRows && kv_padded(p.kv.head_dim) == kParts * kKvParts) {
+          const auto keys = [&](int block) { return staged_head<kKeys>(p, true, k_stage(i, block), k_bytes); };
+          const auto values = [&](int block) { return staged_head<kValues>(p, false, v_stage(i, block), v_bytes); };
           add_chunk<kKeys, kValues, true>(p, chunk, keys, values, shared, state);
-        } else {
-          add_chunk<kKeys, kValues, false>(p, chunk, keys, values, shared, state);
+          done = true;
         }
       }
+      if (!done) {
+        const auto keys = [&](int block) {
+          return staged ? staged_head<kKeys>(p, true, k_stage(i, block), k_bytes)
+                        : block_of(p, true, first_row.table, chunk * kChunkBlocks + block, kv_head_index);
+        };
+        const auto values = [&](int block) {
+          return staged ? staged_head<kValues>(p, false, v_stage(i, block), v_bytes)
+                        : block_of(p, false, first_row.table, chunk * kChunkBlocks + block, kv_head_index);
+        };
+        add_chunk<kKeys, kValues, false>(p, chunk, keys, values, shared, state);
+      }
+    }
+    if (staged) {
       block_sync();
       if (i + n_stages < n_chunks) load(i + n_stages);
       copy_async_commit();
-    }
-  } else {
-    LLORCH_NO_UNROLL
-    for (int chunk = first_chunk; chunk <= last_chunk; ++chunk) {
-      const auto head = [&](bool keys, int block) {
-        return block_of(p, keys, first_row.table, chunk * kChunkBlocks + block, kv_head_index);
-      };
-      add_chunk<kKeys, kValues, false>(
-          p, chunk, [&](int block) { return head(true, block); }, [&](int block) { return head(false, block); }, shared,
-          state);
     }
   }
 

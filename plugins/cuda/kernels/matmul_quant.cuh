@@ -31,7 +31,11 @@ struct QuantFamily {
                                                                              : kQ8Block);
   static constexpr int kDecodeStages = 2;
   static constexpr int kXTilesOfWarp = 4;
-  static constexpr int kColumnWarps = 4;
+  // Types that are rare do without the widest blocks: each takes nvcc seconds for every device.
+  static constexpr bool kFrequent = kType == WeightType::kQ8_0 || kType == WeightType::kQ4_0 ||
+                                    kType == WeightType::kQ4_K || kType == WeightType::kQ5_K ||
+                                    kType == WeightType::kQ6_K;
+  static constexpr int kColumnWarps = kFrequent ? 4 : 2;
 
   // In words of a lane: of a pair of chunks, and of a block.
   static constexpr int kLow = kLayout.low_bits;    // 8 bits: 8 words for a pair of chunks; 4: 4; 2: 2

@@ -107,7 +107,7 @@ BOOST_AUTO_TEST_CASE(codes_scales_and_sums_are_those_of_the_definition) {
   std::fill_n(x.begin() + 32, 32, 0.0f);                    // a chunk of zeros
   std::fill_n(x.begin() + 64, 32, std::ldexp(1.0f, -110));  // too small to be anything
   for (int i = 0; i < 32; ++i)
-    x[static_cast<std::size_t>(96 + i)] = static_cast<float>(i % 2 == 0 ? 127 : i) + (i % 3 == 0 ? 0.5f : 0.0f);
+    x[96 + static_cast<std::size_t>(i)] = static_cast<float>(i % 2 == 0 ? 127 : i) + (i % 3 == 0 ? 0.5f : 0.0f);
   const DeviceRows rows(stream, 2, kCols, x);
   const Activations out(stream, ActivationKind::kQ8, rows.view());
   const auto bytes = on_host<unsigned char>(stream, out.memory(), out.memory().bytes());
