@@ -156,7 +156,7 @@ void add_plugins(CLI::App& app, int& exit_code) {
   command->add_flag("--json", options->json, "One JSON object instead of a table");
   CLI::Option* validate =
       command->add_option("--validate", kit->plugin, "Ask the conformance kit's rules of this plugin");
-  validate->type_name("FILE.so");
+  validate->type_name("NAME_OR_FILE.so");
   command->add_option("--model", kit->model, "Validate with this model; otherwise a small random one is made")
       ->type_name("FILE_OR_DIR")
       ->needs(validate);
@@ -176,6 +176,16 @@ void add_plugins(CLI::App& app, int& exit_code) {
         std::cerr << "llorch-host plugins: " << known.error().message << '\n';
         exit_code = kExitUsage;
         return;
+      }
+      // A path is left to the kit, whose first rule says what is wrong with it.
+      if (kit->plugin.extension() != ".so" && !kit->plugin.has_parent_path() && !std::filesystem::exists(kit->plugin)) {
+        auto path = plugin::find_plugin(kit->plugin.string(), options->plugin_dir);
+        if (!path) {
+          std::cerr << "llorch-host plugins: --validate: " << path.error().message << '\n';
+          exit_code = 1;
+          return;
+        }
+        kit->plugin = std::move(*path);
       }
       kit->kv_dtype_k = kv_types(*kv).k;
       kit->kv_dtype_v = kv_types(*kv).v;

@@ -72,7 +72,7 @@ Result<void> decode(const Tokenizer& tokenizer, const TokenizeOptions& options, 
     }
     ids.push_back(static_cast<TokenId>(id));
   }
-  const std::string text = tokenizer.decode(ids);
+  const std::string text = tokenizer.decode(ids, !options.skip_special);
   if (options.output == TokenizeOptions::Output::kTable) {
     out << text << '\n';
   } else {
@@ -160,6 +160,8 @@ void add_tokenize(CLI::App& app, int& exit_code) {
   auto* parse_special = command->add_flag("--parse-special", options.parse_special,
                                           "Text that spells a special token becomes that token");
   auto* decode_option = command->add_option("--decode", options.decode, "Token ids to turn into text")->delimiter(',');
+  command->add_flag("--skip-special", options.skip_special, "With --decode: leave special tokens out of the text")
+      ->needs(decode_option);
   text->excludes(file);
   ids->excludes(json_flag);
   jsonl->excludes(ids)->excludes(json_flag)->excludes(text);

@@ -30,6 +30,7 @@ struct TokenizeOptions {
   bool jsonl = false;  ///< one JSON string a line in, one array of ids a line out
   bool add_special = false;
   bool parse_special = false;
+  bool skip_special = false;  ///< with `decode`: special tokens are left out of the text
 };
 
 /// Runs the command on `in` (when neither text nor file are given) and `out`. With `jsonl`, the answers to the lines

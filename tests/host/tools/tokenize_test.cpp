@@ -90,6 +90,8 @@ BOOST_AUTO_TEST_CASE(a_bad_line_of_jsonl_is_named_after_the_answers_before_it) {
 BOOST_AUTO_TEST_CASE(ids_are_decoded_to_the_bytes_they_stand_for) {
   options.decode = {256, 255, 257};
   BOOST_TEST(run() == "he\xFF<end>\n");
+  options.skip_special = true;
+  BOOST_TEST(run() == "he\xFF\n");
 }
 
 BOOST_AUTO_TEST_CASE(an_id_outside_the_vocabulary_is_an_error) {
@@ -101,7 +103,7 @@ BOOST_AUTO_TEST_CASE(an_id_outside_the_vocabulary_is_an_error) {
 
 BOOST_AUTO_TEST_CASE(options_that_contradict_each_other_are_refused) {
   for (const char* arguments : {"", "--model x --ids --json y", "--model x --jsonl y", "--model x --decode 1 --jsonl",
-                                "--model x --file f y", "--model x --unknown"}) {
+                                "--model x --file f y", "--model x --skip-special y", "--model x --unknown"}) {
     CLI::App app;
     int exit_code = -1;
     add_tokenize(app, exit_code);

@@ -1,12 +1,15 @@
 // `llorch-host plugins --validate`: the table, the JSON form and the exit code.
 #include "tools/validate.hpp"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <sstream>
 #include <string>
+#include <utility>
 
 #include "base/json.hpp"
 #include "tools/plugins.hpp"
@@ -61,6 +64,17 @@ BOOST_AUTO_TEST_CASE(the_json_form_says_for_each_rule_what_came_out_and_why) {
     BOOST_TEST(verdict == (id == "K-10" ? "fail" : id == "K-24" || id == "K-11" ? "skip" : "pass"), id);
     if (id == "K-10") BOOST_TEST(rule.at("detail").as_string().find("expected llama, found gpt2") != std::string::npos);
     if (id == "K-24") BOOST_TEST(rule.at("needs_model").as_bool());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_installed_plugin_is_validated_by_its_name) {
+  const std::string installed = (fs::path(LLORCH_BINARY_DIR) / "lib/llorch/plugins").string();
+  for (const auto& [name, expected] : {std::pair{"llama2_cpu", 0}, {"no_such_plugin", 1}}) {
+    CLI::App app;
+    int exit_code = 99;
+    llorch::tools::add_plugins(app, exit_code);
+    app.parse(fmt::format("plugins --plugin-dir {} --validate {} --rule K-01 --json", installed, name));
+    BOOST_TEST(exit_code == expected, name);
   }
 }
 
