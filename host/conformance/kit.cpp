@@ -194,10 +194,10 @@ Result<Report> validate(const Options& options) {
       continue;
     }
     report.results.push_back(ask_rule(rule, target, options));
-    if (report.results.back().verdict == Verdict::kFailed && rule.opens > rule.needs) {
-      reached = std::min(reached, rule.needs);
-      missing = fmt::format("it rests on {}, which failed", rule.id);
-    }
+    const RuleResult& result = report.results.back();
+    if (result.verdict == Verdict::kPassed || rule.opens == Stage::kFile) continue;
+    reached = std::min(reached, static_cast<Stage>(static_cast<int>(rule.opens) - 1));
+    missing = result.verdict == Verdict::kFailed ? fmt::format("it rests on {}, which failed", rule.id) : result.detail;
   }
   return report;
 }

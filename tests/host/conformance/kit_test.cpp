@@ -20,6 +20,7 @@ using llorch::conformance::all_rules;
 using llorch::conformance::Options;
 using llorch::conformance::Report;
 using llorch::conformance::RuleResult;
+using llorch::conformance::Stage;
 using llorch::conformance::validate;
 using llorch::conformance::Verdict;
 
@@ -248,6 +249,17 @@ BOOST_AUTO_TEST_CASE(a_type_of_the_cache_that_the_plugin_lacks_is_an_error_and_n
   BOOST_TEST(message.starts_with("--kv-type: "), message);
   BOOST_TEST(message.find("UNSUPPORTED (the cache has no dtype to choose)") != std::string::npos, message);
   BOOST_TEST(message.find('\n') == std::string::npos, message);
+}
+
+BOOST_AUTO_TEST_CASE(without_a_device_the_rules_that_need_a_model_are_skipped_and_say_why) {
+  const Broken broken("no device");
+  const Report report = report_on(lib / "test_plugins/broken.so");
+  BOOST_TEST(failures(report) == "");
+  for (const RuleResult& result : report.results) {
+    const bool skipped = result.rule.id == std::string("K-08") || result.rule.needs > Stage::kModel;
+    BOOST_TEST((result.verdict == Verdict::kSkipped) == skipped, result.rule.id << ": " << result.detail);
+    if (skipped) BOOST_TEST(result.detail == "no device here: no driver is installed", result.rule.id);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(every_rule_has_the_next_number_and_a_line_in_the_documentation) {

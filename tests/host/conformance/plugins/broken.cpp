@@ -95,6 +95,7 @@ llorch_status model_probe(llorch_plugin* plugin, const llorch_source* source, ll
 }
 
 llorch_status device_at(llorch_plugin* plugin, std::uint32_t index, llorch_device* out, llorch_error* error) {
+  if (fault("no device")) return llorch::abi::write_error(error, LLORCH_NOT_FOUND, "no driver is installed");
   return good()->device_at(plugin, fault("endless devices") ? 0 : index, out, error);
 }
 
