@@ -119,7 +119,8 @@ class Bench {
                             : plan_.kv_type == LLORCH_DTYPE_Q8_0 ? 34.0 / 32
                                                                  : 2.0;
     const double cached = depth + (plan_.generated - 1) / 2.0;
-    const double cache = 2.0 * static_cast<double>(s.layers * (s.dim / s.heads) * s.kv_heads) * kv_bytes * cached;
+    const std::uint64_t kv_dim = s.dim / s.heads * s.kv_heads;
+    const double cache = 2.0 * static_cast<double>(s.layers * kv_dim) * kv_bytes * cached;
     const double weights = static_cast<double>(source.bytes()) * matrix_share(source);
     report({type, "generation @" + std::to_string(depth), plan_.generated, of(times),
             (weights + cache) * plan_.generated, 0});

@@ -75,7 +75,7 @@ __device__ __forceinline__ std::uint32_t pack_halves(std::uint16_t low, std::uin
 
 /// e^x for x clamped to [-86, 88]; NaN stays NaN. The same polynomial in fma, hence the same bits, as the CPU plugins'
 /// (a relative error below 1e-7): x = n ln 2 + r with |r| <= ln 2 / 2.
-__device__ __forceinline__ float exp_(float x) {
+__device__ __forceinline__ float exp_(float x) {  // NOLINT(readability-identifier-naming)
   constexpr float kLog2E = 0x1.715476p+0f;
   constexpr float kLn2High = 0x1.62e4p-1f;  // 15 bits, so n * kLn2High is exact
   constexpr float kLn2Low = 0x1.7f7d1cp-20f;

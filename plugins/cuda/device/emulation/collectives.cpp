@@ -97,7 +97,7 @@ void mma_bytes(Exchange (&lanes)[32]) {
   std::int16_t a[kRows][kDepth], b[kColumns][kDepth];
   const auto unpack = [](std::uint32_t four, std::int16_t* out) {
     for (unsigned i = 0; i < 4; ++i)
-      out[i] = static_cast<std::int8_t>(four >> (8 * i));
+      out[i] = static_cast<std::int8_t>(four >> (8 * i));  // NOLINT(bugprone-signed-char-misuse): signed is meant
   };
   for (int lane = 0; lane < 32; ++lane) {
     const auto brought = take<MmaOperands<std::int32_t>>(lanes[lane]);

@@ -97,6 +97,7 @@ inline std::uint32_t bits_of(float v) {
 inline float float_of(std::uint32_t bits) {
   return std::bit_cast<float>(bits);
 }
+// NOLINTBEGIN(readability-identifier-naming): not to be taken for the C library's
 inline float min_(float a, float b) {
   return std::fmin(a, b);
 }
@@ -118,6 +119,7 @@ inline float div_(float a, float b) {
 inline float round_(float v) {
   return std::nearbyint(v);
 }
+// NOLINTEND(readability-identifier-naming)
 inline float half_to_float(std::uint16_t v) {
   const std::uint32_t magnitude = v & 0x7fffu;
   // The exponent's new bias by a multiplication, which makes subnormals right as well. Infinity and NaN keep their own.
