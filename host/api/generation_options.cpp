@@ -17,7 +17,7 @@ constexpr std::size_t kMaxStopBytes = 256;
 constexpr double kMaxBias = 100;
 
 // Known to OpenAI or to other servers, without effect here: refused rather than silently dropped.
-constexpr std::array<std::string_view, 24> kUnsupported = {"suffix",
+constexpr std::array<std::string_view, 37> kUnsupported = {"suffix",
                                                            "best_of",
                                                            "response_format",
                                                            "tools",
@@ -40,11 +40,28 @@ constexpr std::array<std::string_view, 24> kUnsupported = {"suffix",
                                                            "prompt_logprobs",
                                                            "use_beam_search",
                                                            "typical_p",
-                                                           "mirostat"};
+                                                           "mirostat",
+                                                           "structured_outputs",
+                                                           "bad_words",
+                                                           "allowed_token_ids",
+                                                           "repeat_penalty",
+                                                           "include_stop_str_in_output",
+                                                           "truncate_prompt_tokens",
+                                                           "dry_multiplier",
+                                                           "xtc_probability",
+                                                           "length_penalty",
+                                                           "modalities",
+                                                           "prediction",
+                                                           "web_search_options",
+                                                           "skip_special_tokens"};
 
 // Values that ask for what happens anyway.
 bool asks_for_nothing(std::string_view name, const boost::json::value& value, std::uint32_t n) {
+  if (name == "skip_special_tokens") return value.is_null() || value == boost::json::value(true);
   if (is_neutral(value)) return true;
+  if (name == "modalities") return value == boost::json::value(boost::json::array{"text"});
+  if (name == "repeat_penalty" || name == "length_penalty")
+    return as_unsigned(value) == 1 || value == boost::json::value(1.0);
   if (name == "best_of") return as_unsigned(value) == n;  // the best n of n are all of them
   if (name == "typical_p") return as_unsigned(value) == 1;
   if (name == "response_format") return value == boost::json::value({{"type", "text"}});

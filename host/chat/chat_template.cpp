@@ -61,8 +61,8 @@ Value ChatTemplate::message_value(const Message& message) const {
     entries.emplace_back(known("content"), free_list(std::move(parts)));
   } else {
     std::string content;
-    for (const std::string& text : message.parts)
-      content.append(content.empty() ? "" : "\n").append(text);
+    for (std::size_t i = 0; i < message.parts.size(); ++i)
+      content.append(i == 0 ? "" : "\n").append(message.parts[i]);
     entries.emplace_back(known("content"), foreign(content));
   }
   if (!message.name.empty()) entries.emplace_back(known("name"), foreign(message.name));

@@ -78,7 +78,14 @@ Result<std::unique_ptr<Engine>> Engine::create(std::shared_ptr<plugin::Model> mo
   params.kv_dtype_k = options.kv_dtype_k;
   params.kv_dtype_v = options.kv_dtype_v;
   auto context = model->create_context(params);
-  if (!context) return context.error();
+  if (!context) {
+    Error error = context.error();
+    if (error.code == ErrorCode::kOutOfMemory) {
+      error.message += fmt::format("; this context is of {} tokens: --context N and --kv-type f16 or q8_0 take less",
+                                   params.max_tokens);
+    }
+    return error;
+  }
   auto memory = (*context)->memory_usage();
   if (!memory) return memory.error();
 

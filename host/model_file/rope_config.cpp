@@ -120,6 +120,9 @@ Result<std::vector<float>> convert_rope(const json::object& config, const std::s
   if (!newer) return newer.error();
   auto older = object_at(config, reader, "rope_scaling");
   if (!older) return older.error();
+  if (*newer != nullptr && *older != nullptr && **newer != **older) {
+    return reader.unsupported("rope_scaling", "says something else than 'rope_parameters': keep one of them");
+  }
   const ConfigReader scaling(*newer != nullptr ? **newer : *older != nullptr ? **older : none, origin);
 
   const auto base =

@@ -55,9 +55,14 @@ common::RopeSettings read_rope(const abi::Source& source, const Config& c) {
   }
   rope.base = positive_or(source, "llama.rope.freq_base", 10000.0);
   const char* type_key = "llama.rope.scaling.type";
-  const std::string type = source.optional_string(type_key).value_or("none");
+  // Older files say no type, and the oldest have another key for the factor: what they mean is linear. 0 stands for 1.
+  const char* factor_key =
+      source.optional_f64("llama.rope.scaling.factor") ? "llama.rope.scaling.factor" : "llama.rope.scale_linear";
+  const auto stated = source.optional_string(type_key);
+  const bool scaled = source.optional_f64(factor_key).value_or(0.0) != 0.0;
+  const std::string type = stated.value_or(scaled ? "linear" : "none");
   if (type == "none") return rope;
-  rope.factor = positive_or(source, "llama.rope.scaling.factor", 1.0);
+  rope.factor = scaled ? positive_or(source, factor_key, 1.0) : 1.0;
   if (type == "linear") {
     rope.scaling = common::RopeSettings::Scaling::kLinear;
     return rope;

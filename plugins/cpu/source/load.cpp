@@ -122,6 +122,7 @@ PackedMatrix load_packed(const abi::Source& source, const llorch_tensor& tensor,
   {
     std::vector<std::thread> helpers;
     const auto wanted = std::min<std::uint64_t>(static_cast<std::uint64_t>(n_threads), packer.pieces());
+    helpers.reserve(static_cast<std::size_t>(wanted));  // nothing but the start of a thread may fail below
     try {
       for (std::uint64_t i = 1; i < wanted; ++i)
         helpers.emplace_back(work);

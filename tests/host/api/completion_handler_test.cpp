@@ -184,6 +184,20 @@ BOOST_AUTO_TEST_CASE(an_unsupported_field_is_400_with_param) {
   BOOST_TEST(parsed(exchange->response.body).at("error").at("param").as_string() == "suffix");
 }
 
+BOOST_AUTO_TEST_CASE(fields_of_other_servers_are_400_unless_they_ask_for_what_happens_anyway) {
+  for (const char* field : {R"("bad_words":["a"])", R"("skip_special_tokens":false)", R"("repeat_penalty":1.1)",
+                            R"("modalities":["audio"])", R"("dry_multiplier":0.8)"}) {
+    BOOST_TEST_CONTEXT(field) {
+      begin(api::completions, std::string(R"({"prompt":"x",)") + field + "}");
+      BOOST_TEST(exchange->response.status == 400U);
+    }
+  }
+  begin(
+      api::completions,
+      R"({"prompt":"x","skip_special_tokens":true,"repeat_penalty":1.0,"modalities":["text"],"dry_multiplier":0,"bad_words":[]})");
+  BOOST_TEST(exchange->response.status != 400U);
+}
+
 BOOST_AUTO_TEST_CASE(a_full_queue_is_429_with_retry_after) {
   engine->refusal = llorch::make_error(llorch::ErrorCode::kResourceExhausted, "the queue is full");
   begin(api::completions, R"({"prompt":"x","stream":true})");

@@ -76,6 +76,7 @@ BOOST_AUTO_TEST_CASE(bos_comes_once_and_eos_never_by_the_rules_for_documents) {
 BOOST_AUTO_TEST_CASE(parts_are_lines_of_one_text_unless_the_template_wants_a_list) {
   const std::vector<Message> messages = {{"user", {"a", "b"}, ""}};
   BOOST_TEST(rendered(make("{{ messages[0].content }}"), messages).bytes() == "a\nb");
+  BOOST_TEST(rendered(make("{{ messages[0].content }}"), {{"user", {"", "b"}, ""}}).bytes() == "\nb");
   const ChatTemplate of_parts = make("{% for p in messages[0].content %}<{{ p['type'] }}:{{ p['text'] }}>{% endfor %}");
   BOOST_TEST(rendered(of_parts, messages).bytes() == "<text:a><text:b>");
   BOOST_TEST(rendered(of_parts, {{"user", {"x"}, ""}}).bytes() == "<text:x>");

@@ -206,6 +206,9 @@ BOOST_AUTO_TEST_CASE(what_no_plugin_computes_is_refused_by_key_and_value) {
   expect_config_refused({{"rope_scaling", R"({"type": "dynamic", "factor": 2.0})"}}, {"type", "dynamic"});
   expect_config_refused({{"rope_scaling", R"({"rope_type": "longrope", "factor": 2.0})"}}, {"rope_type", "longrope"});
   expect_config_refused({{"rope_scaling", R"({"rope_type": "yarn", "factor": 2.0, "truncate": false})"}}, {"truncate"});
+  expect_config_refused({{"rope_scaling", R"({"rope_type": "linear", "factor": 2.0})"},
+                         {"rope_parameters", R"({"rope_type": "default", "rope_theta": 500.0})"}},
+                        {"rope_scaling", "rope_parameters"});
 }
 
 BOOST_AUTO_TEST_CASE(sizes_that_cannot_be_are_refused_by_key) {
