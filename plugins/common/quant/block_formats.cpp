@@ -36,4 +36,10 @@ const BlockFormat* block_format_of_gguf(std::uint32_t gguf_type) {
   return find([&](const BlockFormat& format) { return format.gguf_type == gguf_type; });
 }
 
+const char* weight_type_name(WeightType type) {
+  if (type == WeightType::kF32) return "F32";
+  if (type == WeightType::kF16) return "F16";
+  return type == WeightType::kBf16 ? "BF16" : block_format(type)->name;
+}
+
 }  // namespace llorch::common

@@ -35,6 +35,9 @@ struct BlockFormat {
 const BlockFormat* block_format(WeightType type);
 const BlockFormat* block_format_of_gguf(std::uint32_t gguf_type);
 
+/// "F32", "Q4_K", ... [any-thread]
+const char* weight_type_name(WeightType type);
+
 // The families; every function fills only the fields that its format has.
 void split_q4_0(const std::uint8_t* block, BlockParts& out);
 void split_q4_1(const std::uint8_t* block, BlockParts& out);

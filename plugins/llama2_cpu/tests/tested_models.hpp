@@ -8,6 +8,14 @@ namespace llorch::testing::checkpoints {
 inline const std::string plugin_name = "llama2_cpu";
 inline const std::string architecture = "llama";
 
+/// The types of a cache that rounds nothing, and of one whose types nobody chose.
+inline constexpr KvTypes kWideCache = {LLORCH_DTYPE_F32, LLORCH_DTYPE_F32};
+inline constexpr KvTypes kDefaultCache = kWideCache;
+/// Whether narrow caches are multiplied by queries in half precision.
+inline constexpr bool kHalfScores = false;
+/// Runs that must give the same bytes.
+inline constexpr int kRepetitions = 100;
+
 /// The queries and keys that scores are made of.
 inline constexpr std::uint32_t kScoredQuery = LLORCH_TAP_Q_ROTATED;
 inline constexpr std::uint32_t kScoredKey = LLORCH_TAP_K_ROTATED;
@@ -45,6 +53,10 @@ inline std::vector<TestedModel> make_tested_models() {
   return out;
 }
 inline const std::vector<TestedModel> tested_models = make_tested_models();
+/// Those on which the suites of the cache run.
+inline const std::vector<TestedModel>& cache_models() {
+  return tested_models;
+}
 inline auto all_models() {
   return boost::unit_test::data::make(tested_models);
 }

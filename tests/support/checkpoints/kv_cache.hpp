@@ -401,6 +401,8 @@ BOOST_AUTO_TEST_CASE(a_full_cache_refuses_and_keeps_everything) {
   ModelUnderTest& model = loaded(tested_models.front());
   llorch::plugin::ContextParams params;
   params.max_tokens = 32;
+  params.kv_dtype_k = tested_models.front().kv.k;
+  params.kv_dtype_v = tested_models.front().kv.v;
   params.max_seqs = 2;
   params.max_batch_tokens = 40;
   params.max_output_rows = 40;

@@ -19,7 +19,7 @@ inline ModelUnderTest& loaded(const TestedModel& model) {
 /// whose caches hold the same kind of numbers.
 inline std::vector<TestedModel> narrow_models() {
   std::vector<TestedModel> all;
-  for (const TestedModel& model : tested_models) {
+  for (const TestedModel& model : cache_models()) {
     if (model.tolerances.rounds_activations()) continue;
     all.push_back(model);
     all.back().kv = {LLORCH_DTYPE_F16, LLORCH_DTYPE_Q8_0, ", keys f16, values q8_0"};
@@ -33,7 +33,7 @@ inline auto narrow_caches() {
 }
 /// For what is exact whatever the cache rounds to.
 inline auto all_caches() {
-  std::vector<TestedModel> all = tested_models;
+  std::vector<TestedModel> all = cache_models();
   const std::vector<TestedModel> narrow = narrow_models();
   all.insert(all.end(), narrow.begin(), narrow.end());
   return boost::unit_test::data::make(std::move(all));  // of an lvalue it would keep a reference

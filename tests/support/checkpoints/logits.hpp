@@ -59,7 +59,7 @@ BOOST_DATA_TEST_CASE(the_same_weights_from_a_gguf_file_give_the_same_bytes, all_
     BOOST_TEST(sample.name != tested_models.front().name);
     return;
   }
-  ModelUnderTest gguf(plugin_name, sample.gguf, sample.reference);
+  ModelUnderTest gguf(plugin_name, sample.gguf, sample.reference, sample.kv);
   const auto& ids = model.reference_case("full").prompt_ids;
   BOOST_TEST(same_bytes(all_rows(gguf, ids), all_rows(model, ids)));
 }

@@ -19,12 +19,12 @@ BOOST_DATA_TEST_CASE(two_threads_and_more_give_the_bytes_of_one, all_caches()) {
   }
 }
 
-BOOST_DATA_TEST_CASE(a_hundred_runs_give_the_same_bytes, all_caches()) {
+BOOST_DATA_TEST_CASE(many_runs_give_the_same_bytes, all_caches()) {
   ModelUnderTest& model = loaded(sample);
   const auto ids = some_ids(19, model.info().vocab_size);
   const auto context = model.context(1, 2);
   const Rows first = take(feed(*context, ids, 0, Wanted::kAll));
-  for (int run = 1; run < 100; ++run) {
+  for (int run = 1; run < kRepetitions; ++run) {
     succeed(context->kv_seq_remove(0, -1, -1));
     BOOST_REQUIRE_MESSAGE(same_bytes(take(feed(*context, ids, 0, Wanted::kAll)), first), "run " << run << " differs");
   }

@@ -1,0 +1,94 @@
+// The ABI shim: what this plugin is, which models and devices it runs, and the two exported symbols. CUDA's driver is
+// not touched before the host asks for a device.
+#include <llorch/plugin_table.hpp>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "cuda/device/runtime.hpp"
+#include "llama/model.hpp"
+#include "llama2_cuda/context.hpp"
+#include "llama2_cuda/model.hpp"
+
+namespace llorch::llama2_cuda {
+namespace {
+
+// Packing weights is bounded by memory: more threads than this do not make it faster.
+constexpr unsigned kMostLoadThreads = 8;
+
+class Plugin {
+ public:
+  using Model = llama2_cuda::Model;
+  using Context = llama2_cuda::Context;
+  static constexpr std::string_view kArchitectures = "llama";
+  static constexpr std::uint64_t kCapabilities =
+      LLORCH_CAP_MULTI_SEQ | LLORCH_CAP_MIXED_BATCH | LLORCH_CAP_KV_PARTIAL_REMOVE | LLORCH_CAP_KV_SHIFT |
+      LLORCH_CAP_KV_COPY_SHARES | LLORCH_CAP_KV_SAVE | LLORCH_CAP_SOURCE_NOT_RETAINED | LLORCH_CAP_BATCH_INVARIANT;
+
+  explicit Plugin(abi::Host host) : host_(host) {}
+
+  /// NOT_FOUND, saying why, where there is none at all.
+  static std::optional<llorch_device> device(std::uint32_t index) {
+    const cuda::DeviceList list = cuda::list_devices();
+    if (list.devices.empty()) abi::fail(LLORCH_NOT_FOUND, list.reason);
+    if (index >= list.devices.size()) return {};
+    const cuda::DeviceInfo& info = list.devices[index];
+    llorch_device out{};
+    out.kind = LLORCH_DEVICE_GPU;
+    out.mem_total = info.total_bytes;
+#if defined(LLORCH_CUDA_EMULATION)
+    abi::put_text(out.id, "emulated");
+#else
+    abi::put_text(out.id, "cuda:" + std::to_string(info.index));
+#endif
+    abi::put_text(out.name, info.name);
+    return out;
+  }
+
+  static llorch_model_info probe(const abi::Source& source) {
+    const Config config = llama::read_config(source);
+    check_weights(config, source);
+    llorch_model_info info{};
+    info.vocab_size = static_cast<std::uint32_t>(config.n_vocab);
+    info.n_layers = static_cast<std::uint32_t>(config.n_layers);
+    info.max_positions = static_cast<std::uint32_t>(config.n_positions);
+    info.caps = kCapabilities;
+    info.taps = llama::kTaps;
+    info.kv_block_tokens = static_cast<std::uint32_t>(common::kKvBlock);
+    return info;
+  }
+
+  static void estimate_memory(const abi::Source& source, const llorch_model_params& model,
+                              const llorch_context_params& context, const abi::MemoryReport& report) {
+    const Config config = llama::read_config(source);
+    const ContextBytes bytes =
+        context_bytes(config, common::context_limits(config.n_positions, context, kDefaultKvType));
+    report.add(LLORCH_MEMORY_WEIGHTS, check_weights(config, source), model.device);
+    report.add(LLORCH_MEMORY_KV, bytes.kv, model.device);
+    report.add(LLORCH_MEMORY_SCRATCH, bytes.scratch, model.device);
+  }
+
+  [[nodiscard]] std::unique_ptr<Model> create_model(const abi::Source& source,
+                                                    const llorch_model_params& params) const {
+    const cuda::DeviceList list = cuda::list_devices();
+    if (list.devices.empty()) abi::fail(LLORCH_NOT_FOUND, "no device: ", list.reason);
+    if (params.device >= list.devices.size()) {
+      abi::fail(LLORCH_NOT_FOUND, "device ", params.device, ": expected 0 to ", list.devices.size() - 1);
+    }
+    const unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1u, kMostLoadThreads);
+    return std::make_unique<Model>(source, host_, ChosenDevice{params.device, list.devices[params.device]},
+                                   static_cast<int>(threads));
+  }
+
+ private:
+  abi::Host host_;
+};
+
+}  // namespace
+}  // namespace llorch::llama2_cuda
+
+LLORCH_DEFINE_PLUGIN(llorch::llama2_cuda::Plugin, "llama2_cuda", LLORCH_VERSION, LLORCH_BUILD);

@@ -1,0 +1,2 @@
+// Rung 5: softmax . V, merged heads, output projection.
+#include "support/checkpoints/attention.hpp"

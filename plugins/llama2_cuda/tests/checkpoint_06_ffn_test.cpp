@@ -1,0 +1,2 @@
+// Rung 6: SwiGLU: silu(gate) * up, down.
+#include "support/checkpoints/ffn.hpp"

@@ -1,0 +1,2 @@
+// Rung 11: probabilities.
+#include "support/checkpoints/softmax.hpp"

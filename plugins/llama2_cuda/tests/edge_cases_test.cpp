@@ -1,0 +1,2 @@
+// Lengths, chunks, neighbours, broken batches.
+#include "support/checkpoints/edge_cases.hpp"

@@ -1,0 +1,2 @@
+// Threads and repetition.
+#include "support/checkpoints/threads.hpp"
