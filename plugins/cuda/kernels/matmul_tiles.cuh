@@ -273,7 +273,7 @@ void launch_prefill(Stream& stream, const char* name, const MatmulParams& p, int
   const Dim grid = {static_cast<unsigned>((p.n_x_tiles + Shape::kXTiles - 1) / Shape::kXTiles),
                     static_cast<unsigned>((n_pairs + kRowWarps - 1) / kRowWarps)};
   launch(stream, name, prefill_product<Family, kN, kColumnWarps>, grid, {Shape::kThreads},
-         static_cast<std::size_t>(Shape::kPointerBytes + n_stages * Shape::kStageBytes), p, n_stages);
+         std::size_t{Shape::kPointerBytes} + static_cast<std::size_t>(n_stages) * Shape::kStageBytes, p, n_stages);
 }
 
 template <class Family>
@@ -295,7 +295,7 @@ void launch_product(Stream& stream, const char* name, const MatmulParams& p) {
     const int n_stages = fitting < 1 ? 1 : fitting > Family::kDecodeStages ? Family::kDecodeStages : fitting;
     const Dim grid = {static_cast<unsigned>(n_tiles)};
     launch(stream, name, p.gated ? decode_product<Family, 2> : decode_product<Family, 1>, grid, {threads},
-           static_cast<std::size_t>(n_stages * stage_bytes), p, n_stages);
+           static_cast<std::size_t>(n_stages) * static_cast<std::size_t>(stage_bytes), p, n_stages);
     return;
   }
   // As many columns as the activations have, the widest tile that fits.
