@@ -85,6 +85,15 @@ void fill(Subject& subject, Context& context, const llorch_context_params& param
   }
 }
 
+/// Is the first device one with memory of its own, which this process's pages do not show?
+bool on_a_device(Subject& subject) {
+  llorch_device device{};
+  device.struct_size = sizeof device;
+  const Answer answer = ask(
+      "device_at", [&](llorch_error* error) { return subject.api().device_at(subject.handle(), 0, &device, error); });
+  return answer.ok() && device.kind == LLORCH_DEVICE_GPU;
+}
+
 void estimates_its_memory(Subject& subject) {
 #ifdef LLORCH_SANITIZED
   throw NotApplicable("a sanitizer's allocator takes more than the plugin asks for");
@@ -127,6 +136,12 @@ void estimates_its_memory(Subject& subject) {
   };
   require(static_cast<double>(std::max(estimated, said)) <= 1.05 * static_cast<double>(std::min(estimated, said)),
           "estimate_memory says {} bytes, memory_usage {}", estimated, said);
+  if (on_a_device(subject)) {
+    subject.note =
+        fmt::format("{:.2f} MiB estimated, {:.2f} MiB said to be taken; not measured: it is memory of a device",
+                    static_cast<double>(estimated) / (1 << 20U), static_cast<double>(said) / (1 << 20U));
+    return;
+  }
   require(touched <= most(estimated), "estimate_memory says {} bytes, {} were taken", estimated, touched);
   require(estimated <= most(reserved), "estimate_memory says {} bytes, only {} were taken", estimated, reserved);
   subject.note = fmt::format("{:.2f} MiB estimated, {:.2f} MiB measured", static_cast<double>(estimated) / (1 << 20U),

@@ -39,7 +39,7 @@ inline const checkpoint::Tolerances kF16Weights = rounded_by(2e-2);
 inline const checkpoint::Tolerances kBf16Weights = rounded_by(2e-4);
 
 /// Those of llama2_cpu, with caches that round nothing; narrow_models() has the others.
-inline const std::vector<TestedModel> tested_models = {
+inline const std::vector<TestedModel> every_model = {
     {"random_f32", "tests/fixtures/llama_random", "tests/fixtures/llama_random/reference",
      "tests/fixtures/llama_random.gguf", kWideCache},
     {"random_llama3_tied_bf16_sharded", "tests/fixtures/llama_random_llama3",
@@ -53,10 +53,17 @@ inline const std::vector<TestedModel> tested_models = {
      "tests/fixtures/mistral_random.gguf", kWideCache},
     {"trained", "models/tiny-llama2.gguf", "tests/fixtures/tiny_llama2_reference", nullptr, kWideCache, kF16Weights},
 };
+/// The emulation takes minutes for all of them: unless LLORCH_EVERY_MODEL is set it runs one of f32 and one of f16. (The
+/// cases that are about the trained model need the whole list.)
+inline const bool kEveryModel =
+    std::getenv("LLORCH_TESTED_PLUGIN") != nullptr || std::getenv("LLORCH_EVERY_MODEL") != nullptr;
+inline const std::vector<TestedModel> tested_models =
+    kEveryModel ? every_model : std::vector<TestedModel>{every_model[0], every_model[2]};
 /// Those on which the suites of the cache run: all of them on a GPU, one of each type and window under emulation.
 inline std::vector<TestedModel> cache_models() {
   if (std::getenv("LLORCH_TESTED_PLUGIN") != nullptr) return tested_models;
-  return {tested_models[0], tested_models[2], tested_models[4]};
+  if (!kEveryModel) return {every_model[0]};
+  return {every_model[0], every_model[2], every_model[4]};
 }
 inline auto all_models() {
   return boost::unit_test::data::make(tested_models);
