@@ -53,8 +53,8 @@ inline const std::vector<TestedModel> every_model = {
      "tests/fixtures/mistral_random.gguf", kWideCache},
     {"trained", "models/tiny-llama2.gguf", "tests/fixtures/tiny_llama2_reference", nullptr, kWideCache, kF16Weights},
 };
-/// The emulation takes minutes for all of them: unless LLORCH_EVERY_MODEL is set it runs one of f32 and one of f16. (The
-/// cases that are about the trained model need the whole list.)
+/// The emulation takes minutes for all of them: unless LLORCH_EVERY_MODEL is set it runs one of f32 and one of f16.
+/// (The cases that are about the trained model need the whole list.)
 inline const bool kEveryModel =
     std::getenv("LLORCH_TESTED_PLUGIN") != nullptr || std::getenv("LLORCH_EVERY_MODEL") != nullptr;
 inline const std::vector<TestedModel> tested_models =
