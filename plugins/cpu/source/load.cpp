@@ -3,13 +3,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <exception>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
-#include <vector>
 
+#include "common/base/on_threads.hpp"
 #include "common/quant/dequantize.hpp"
 #include "common/source/tensors.hpp"
 #include "cpu/kernels/packing.hpp"
@@ -108,32 +105,9 @@ PackedMatrix load_packed(const abi::Source& source, const llorch_tensor& tensor,
   const std::string name = tensor_name(tensor);
   Buffer packed(packed_bytes(tensor), name.c_str());
   Packer packer(source, tensor, packed.as<std::byte>());
-  std::exception_ptr error;
-  std::mutex error_mutex;
-  const auto work = [&] {
-    try {
-      packer.work();
-    } catch (...) {
-      packer.stop();
-      const std::scoped_lock lock(error_mutex);
-      error = std::current_exception();
-    }
-  };
-  {
-    std::vector<std::thread> helpers;
-    const auto wanted = std::min<std::uint64_t>(static_cast<std::uint64_t>(n_threads), packer.pieces());
-    helpers.reserve(static_cast<std::size_t>(wanted));  // nothing but the start of a thread may fail below
-    try {
-      for (std::uint64_t i = 1; i < wanted; ++i)
-        helpers.emplace_back(work);
-    } catch (const std::system_error&) {
-      // No more threads to be had: those there are do the work.
-    }
-    work();
-    for (std::thread& helper : helpers)
-      helper.join();
-  }
-  if (error) std::rethrow_exception(error);
+  const auto threads = std::min<std::uint64_t>(static_cast<std::uint64_t>(n_threads), packer.pieces());
+  common::on_threads(
+      threads, [&] { packer.work(); }, [&] { packer.stop(); });
   const PackedView view = {packed.data(), weight_type(tensor), static_cast<std::int64_t>(tensor.dims[0]),
                            static_cast<std::int64_t>(tensor.dims[1])};
   return {std::move(packed), view};

@@ -3,16 +3,13 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
-#include <exception>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <system_error>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "common/base/failure.hpp"
+#include "common/base/on_threads.hpp"
 #include "common/base/sizes.hpp"
 #include "common/quant/block_formats.hpp"
 #include "common/quant/dequantize.hpp"
@@ -42,29 +39,11 @@ WeightType matrix_type(const llorch_tensor& tensor) {
 template <class F>
 void in_parallel(std::int64_t n, int n_threads, const F& f) {
   std::atomic<std::int64_t> next{0};
-  std::exception_ptr error;
-  std::mutex error_mutex;
   const auto work = [&] {
-    try {
-      for (std::int64_t i; (i = next.fetch_add(1)) < n;)
-        f(i);
-    } catch (...) {
-      next.store(n);
-      const std::scoped_lock lock(error_mutex);
-      error = std::current_exception();
-    }
+    for (std::int64_t i; (i = next.fetch_add(1)) < n;)
+      f(i);
   };
-  std::vector<std::thread> helpers;
-  try {
-    for (std::int64_t i = 1; i < std::min<std::int64_t>(n, n_threads); ++i)
-      helpers.emplace_back(work);
-  } catch (const std::system_error&) {
-    // No more threads to be had: those there are do the work.
-  }
-  work();
-  for (std::thread& helper : helpers)
-    helper.join();
-  if (error) std::rethrow_exception(error);
+  common::on_threads(static_cast<std::uint64_t>(std::min<std::int64_t>(n, n_threads)), work, [&] { next.store(n); });
 }
 
 }  // namespace
