@@ -139,6 +139,8 @@ BOOST_AUTO_TEST_CASE(a_configuration_value_that_is_missing_or_wrong_is_named) {
   expect_config_refused("layer_norm_epsilon", "1e400", {"config.json", "does not fit a double"});
   expect_config_refused("vocab_size", "8", {"wte.weight", "shape [8, 6] expected", "found [7, 6]"});
   expect_config_refused("bos_token_id", "-1", {"'bos_token_id'", "expected an integer of 0 or more"});
+  expect_config_refused("eos_token_id", "[6, -1]", {"'eos_token_id[1]'", "expected an integer of 0 or more, found -1"});
+  expect_config_refused("eos_token_id", "[6, \"x\"]", {"'eos_token_id[1]'", "found \"x\""});
 }
 
 BOOST_AUTO_TEST_CASE(token_ids_that_are_null_or_a_list_are_understood) {
@@ -150,6 +152,8 @@ BOOST_AUTO_TEST_CASE(token_ids_that_are_null_or_a_list_are_understood) {
   const auto model = expect_opened(directory.path());
   BOOST_TEST(model->metadata().find("tokenizer.ggml.bos_token_id") == nullptr);
   BOOST_TEST(*model->metadata().u64("tokenizer.ggml.eos_token_id") == 3U);
+  BOOST_TEST(*model->metadata().integers("tokenizer.ggml.eos_token_ids") == (std::vector<std::int64_t>{3, 4}),
+             boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(a_configuration_that_is_no_json_object_is_refused) {
