@@ -187,7 +187,9 @@ Result<Configuration> read_configuration(const fs::path& path) {
   const auto parsed = parse_json(*text, limits);
   if (!parsed) return make_error(ErrorCode::kBadModel, fmt::format("{}: {}", origin, parsed.error().message));
   const json::object* object = parsed->if_object();
-  if (object == nullptr) return make_error(ErrorCode::kBadModel, fmt::format("{}: expected a JSON object", origin));
+  if (object == nullptr)
+    return make_error(ErrorCode::kBadModel,
+                      fmt::format("{}: expected a JSON object, found {}", origin, found_text(*parsed)));
   const auto model_type = ConfigReader(*object, origin).string("model_type");
   if (!model_type) return model_type.error();
 
