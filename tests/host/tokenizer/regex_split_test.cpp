@@ -196,16 +196,17 @@ BOOST_AUTO_TEST_CASE(what_the_dialects_mean_differently_is_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(patterns_that_cannot_be_compiled_are_refused) {
-  for (const std::string& pattern : {std::string("(a"), std::string("a)"), std::string("[a"), std::string("a**b("),
-                                     std::string("*"), std::string(R"(\p{Nothing})"), std::string("(?<=a+)b"),
-                                     std::string("\xFF"), std::string(200, '('), std::string(70000, 'a')}) {
+  for (const std::string& pattern :
+       {std::string("(a"), std::string("a)"), std::string("[a"), std::string("a**b("), std::string("*"),
+        std::string(R"(\p{Nothing})"), std::string("(?<=a+)b"), std::string("\xFF"), std::string(R"((.*)*\1?x)"),
+        std::string(200, '('), std::string(70000, 'a')}) {
     const std::string message = failure(pattern);
     BOOST_TEST(message.find("expected") != std::string::npos, message);
   }
 }
 
 BOOST_AUTO_TEST_CASE(patterns_that_backtrack_without_end_are_refused_in_time) {
-  for (const char* pattern : {"(a+)+$", "(a|aa)+$", "(.*)*\\1?x", "(?:a?){30}a{30}b", "(\\s+)+!", "([a-zA-Z]+)*1!"}) {
+  for (const char* pattern : {"(a+)+$", "(a|aa)+$", "(?:a?){30}a{30}b", "(\\s+)+!", "([a-zA-Z]+)*1!"}) {
     const auto start = std::chrono::steady_clock::now();
     const std::string message = failure(pattern);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
