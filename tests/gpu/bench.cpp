@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 
+#include "compare.hpp"
 #include "json.hpp"
 #include "report.hpp"
 
@@ -22,6 +23,8 @@ std::vector<std::int32_t> tokens(std::uint32_t n, std::uint32_t vocab) {
     out.push_back(static_cast<std::int32_t>((i * 7919U + 13U) % vocab));
   return out;
 }
+
+constexpr std::uint32_t kBatch = 2048;
 
 struct Times {
   double median, best;
@@ -42,12 +45,24 @@ class Bench {
  public:
   Bench(const Plugin& plugin, const BenchPlan& plan) : plugin_(plugin), plan_(plan) {}
 
-  std::string run() {
+  BenchResult run() {
+    std::printf("limits: %s GB/s copied, %s TFLOP/s of bf16 (%s)\n",
+                limit_text(plan_.copy_bytes_per_second / 1e9).c_str(),
+                limit_text(plan_.gemm_flops_per_second / 1e12).c_str(),
+                plan_.gemm_source.empty() ? "-" : plan_.gemm_source.c_str());
     std::printf("%-6s %-16s %12s %12s %10s %10s %12s\n", "type", "test", "median t/s", "best t/s", "GB/s", "TFLOP/s",
                 "of the limit");
-    for (const std::string& type : plan_.types)
-      run_type(type);
-    return out_ + "\n]";
+    for (const std::string& type : plan_.types) {
+      try {
+        run_type(type);
+      } catch (const std::exception& failure) {
+        std::printf("%-6s FAILED: %s\n", type.c_str(), failure.what());
+        std::fflush(stdout);
+        add("{\"type\":" + json_text(type) + ",\"error\":" + json_text(failure.what()) + "}");
+        passed_ = false;
+      }
+    }
+    return {out_ + "\n]", passed_};
   }
 
  private:
@@ -59,7 +74,10 @@ class Bench {
                 static_cast<double>(source->bytes()) / 1e9);
     const std::uint32_t most = std::max(*std::max_element(plan_.prompts.begin(), plan_.prompts.end()),
                                         *std::max_element(plan_.depths.begin(), plan_.depths.end()) + plan_.generated);
-    ContextSize size{std::min(most + 1, model.info().max_positions), 1, 2048, plan_.kv_type};
+    const ContextSize size{.tokens = std::min(most + 1, model.info().max_positions),
+                           .batch = kBatch,
+                           .kv_type = plan_.kv_type,
+                           .outputs = 1};
     Context context(model, size);
     for (const std::uint32_t n : plan_.prompts)
       prompt(type, *source, context, n);
@@ -72,14 +90,16 @@ class Bench {
     return 1.0 - static_cast<double>(plan_.shape.vocab * plan_.shape.dim) / static_cast<double>(source.parameters());
   }
 
-  void feed(Context& context, const std::vector<std::int32_t>& prompt) {
-    constexpr std::size_t kBatch = 2048;
+  /// Logits of the last token.
+  static const float* feed(Context& context, const std::vector<std::int32_t>& prompt) {
+    const float* logits = nullptr;
     for (std::size_t at = 0; at < prompt.size(); at += kBatch) {
       const std::vector<std::int32_t> piece(
           prompt.begin() + static_cast<std::ptrdiff_t>(at),
-          prompt.begin() + static_cast<std::ptrdiff_t>(std::min(at + kBatch, prompt.size())));
-      (void)context.forward_in_place(rows_of(piece, static_cast<std::int32_t>(at), 0, false));
+          prompt.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(at + kBatch, prompt.size())));
+      logits = context.forward_in_place(rows_of(piece, static_cast<std::int32_t>(at), 0, false));
     }
+    return logits;
   }
 
   void prompt(const std::string& type, const ModelSource& source, Context& context, std::uint32_t n) {
@@ -88,8 +108,10 @@ class Bench {
     for (int i = 0; i <= plan_.repetitions; ++i) {
       context.remove(0, -1, -1);
       const auto begin = Clock::now();
-      feed(context, ids);
-      if (i > 0) times.push_back(seconds_since(begin));  // the first one warms up
+      const float* logits = feed(context, ids);
+      const double seconds = seconds_since(begin);
+      require_logits(logits, context.n_vocab(), "prompt " + std::to_string(n));
+      if (i > 0) times.push_back(seconds);  // the first one warms up
     }
     const auto& s = plan_.shape;
     const double per_token = 2.0 * (static_cast<double>(source.parameters()) -
@@ -104,17 +126,19 @@ class Bench {
     std::vector<double> times;
     for (int i = 0; i <= plan_.repetitions; ++i) {
       context.remove(0, -1, -1);
-      if (depth > 0) feed(context, {ids.begin(), ids.end() - 1});
+      if (depth > 0) (void)feed(context, {ids.begin(), ids.end() - 1});
       const auto begin = Clock::now();
       std::int32_t token = ids.back();
+      const float* logits = nullptr;
       for (std::uint32_t k = 0; k < plan_.generated; ++k) {
-        const float* logits = context.forward_in_place({{token, static_cast<std::int32_t>(depth + k), 0, true}});
+        logits = context.forward_in_place({{token, static_cast<std::int32_t>(depth + k), 0, true}});
         token = argmax(logits, context.n_vocab());
       }
-      if (i > 0) times.push_back(seconds_since(begin));
+      const double seconds = seconds_since(begin);
+      require_logits(logits, context.n_vocab(), "generation behind " + std::to_string(depth));
+      if (i > 0) times.push_back(seconds);
     }
     const auto& s = plan_.shape;
-    // f16 keys and values unless another type was asked for.
     const double kv_bytes = plan_.kv_type == LLORCH_DTYPE_F32    ? 4.0
                             : plan_.kv_type == LLORCH_DTYPE_Q8_0 ? 34.0 / 32
                                                                  : 2.0;
@@ -130,27 +154,32 @@ class Bench {
     const double gb = line.bytes / line.seconds.median / 1e9, tflop = line.flops / line.seconds.median / 1e12;
     const double limit = line.bytes > 0 ? plan_.copy_bytes_per_second / 1e9 : plan_.gemm_flops_per_second / 1e12;
     const double share = limit > 0 ? (line.bytes > 0 ? gb : tflop) / limit : 0;
-    const std::string share_text = share > 0 ? number(100 * share) + " %" : "not measured";
+    const std::string share_text = share > 0 ? number(100 * share) + " %" : "unknown";
     std::printf("%-6s %-16s %12.2f %12.2f %10s %10s %12s\n", line.type.c_str(), line.test.c_str(),
                 line.tokens / line.seconds.median, line.tokens / line.seconds.best,
                 line.bytes > 0 ? number(gb).c_str() : "-", line.flops > 0 ? number(tflop).c_str() : "-",
                 share_text.c_str());
     std::fflush(stdout);
-    out_ += (out_.size() > 1 ? ",\n " : "\n ") + std::string("{\"type\":") + json_text(line.type) +
-            ",\"test\":" + json_text(line.test) + ",\"tokens\":" + std::to_string(line.tokens) +
-            ",\"median_seconds\":" + number(line.seconds.median) + ",\"best_seconds\":" + number(line.seconds.best) +
-            ",\"bytes_per_second\":" + number(gb * 1e9) + ",\"flops_per_second\":" + number(tflop * 1e12) +
-            ",\"share_of_limit\":" + (share > 0 ? number(share) : "null") + "}";
+    add("{\"type\":" + json_text(line.type) + ",\"test\":" + json_text(line.test) +
+        ",\"tokens\":" + std::to_string(line.tokens) + ",\"median_seconds\":" + number(line.seconds.median) +
+        ",\"best_seconds\":" + number(line.seconds.best) + ",\"bytes_per_second\":" + number(gb * 1e9) +
+        ",\"flops_per_second\":" + number(tflop * 1e12) +
+        ",\"share_of_limit\":" + (share > 0 ? number(share) : "null") + "}");
   }
+
+  void add(const std::string& object) { out_ += (out_.size() > 1 ? ",\n " : "\n ") + object; }
+
+  static std::string limit_text(double v) { return v > 0 ? number(v) : "unknown"; }
 
   const Plugin& plugin_;
   const BenchPlan& plan_;
   std::string out_ = "[";
+  bool passed_ = true;
 };
 
 }  // namespace
 
-std::string bench(const Plugin& plugin, const BenchPlan& plan) {
+BenchResult bench(const Plugin& plugin, const BenchPlan& plan) {
   return Bench(plugin, plan).run();
 }
 

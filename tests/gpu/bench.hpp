@@ -15,11 +15,18 @@ struct BenchPlan {
   std::vector<std::uint32_t> depths{0, 2048};     ///< cached tokens before a generation
   std::uint32_t generated = 64;
   int repetitions = 5;
-  std::uint32_t kv_type = LLORCH_DTYPE_DEFAULT;
-  double copy_bytes_per_second = 0, gemm_flops_per_second = 0;  ///< measured by gpu_limits; 0: not measured
+  std::uint32_t kv_type = LLORCH_DTYPE_F16;
+  double copy_bytes_per_second = 0, gemm_flops_per_second = 0;  ///< as gpu_limits says; 0: not known
+  std::string gemm_source;                                      ///< where the latter comes from
 };
 
-/// Prints a table while it measures; returns an array of JSON objects.
-std::string bench(const Plugin& plugin, const BenchPlan& plan);
+struct BenchResult {
+  std::string json;  ///< an array, one object a line of the table, or one with "error" for what failed
+  bool passed = true;
+};
+
+/// Prints a table while it measures. A type fails whose models are refused or whose logits are not finite or all equal;
+/// the others go on.
+BenchResult bench(const Plugin& plugin, const BenchPlan& plan);
 
 }  // namespace llorch::gpu_check

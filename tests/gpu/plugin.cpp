@@ -88,7 +88,7 @@ Context::Context(const Model& model, const ContextSize& size) : model_(model) {
   params.max_tokens = size.tokens;
   params.max_seqs = size.seqs;
   params.max_batch_tokens = size.batch;
-  params.max_output_rows = size.batch;
+  params.max_output_rows = size.outputs != 0 ? size.outputs : size.batch;
   params.n_threads = size.threads;
   params.kv_dtype_k = params.kv_dtype_v = size.kv_type;
   checked("context_create",

@@ -64,6 +64,7 @@ struct ContextSize {
   std::uint32_t tokens = 0, seqs = 1, batch = 512;
   std::uint32_t kv_type = LLORCH_DTYPE_DEFAULT;
   std::uint32_t threads = 2;
+  std::uint32_t outputs = 0;  ///< rows with logits in one forward; 0: batch
 };
 
 struct Row {

@@ -22,9 +22,10 @@ void Report::run(const std::string& suite, const std::string& name, const std::f
     ++failed_;
   }
   line.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  std::printf("%-8s %-12s %-44s %s\n", line.result.c_str(), suite.c_str(), name.c_str(), line.detail.c_str());
+  std::printf("%-8s %-12s %-48s %s\n", line.result.c_str(), suite.c_str(), name.c_str(), line.detail.c_str());
   std::fflush(stdout);
   lines_.push_back(std::move(line));
+  if (after_) after_(*this);
 }
 
 std::string Report::summary() const {

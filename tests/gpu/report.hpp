@@ -3,19 +3,26 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace llorch::gpu_check {
 
 class Report {
  public:
+  using AfterCase = std::function<void(const Report&)>;
+  Report() = default;
+  /// `after` is called after each case.
+  explicit Report(AfterCase after) : after_(std::move(after)) {}
+
   /// Runs one case. It returns what it found ("max error 3e-4"); what it throws is a failure, Skip a skipped case.
   void run(const std::string& suite, const std::string& name, const std::function<std::string()>& body);
   struct Skip {
     std::string reason;
   };
 
-  [[nodiscard]] bool passed() const { return failed_ == 0; }
+  /// Nothing failed, and there was something to run.
+  [[nodiscard]] bool passed() const { return failed_ == 0 && !lines_.empty(); }
   [[nodiscard]] std::string summary() const;  ///< "30 passed, 0 failed, 2 skipped"
   [[nodiscard]] std::string json() const;     ///< an array, one object a case
 
@@ -24,6 +31,7 @@ class Report {
     std::string suite, name, result, detail;
     double seconds;
   };
+  AfterCase after_;
   std::vector<Line> lines_;
   int failed_ = 0;
 };

@@ -1,12 +1,9 @@
 #include "sources.hpp"
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <cstring>
 #include <fstream>
 #include <iterator>
-#include <random>
 #include <stdexcept>
 
 namespace llorch::gpu_check {
@@ -18,8 +15,10 @@ struct TypeInfo {
   std::uint64_t block, bytes;
 };
 constexpr TypeInfo kTypes[] = {
-    {0, "F32", 1, 4},    {1, "F16", 1, 2},       {30, "BF16", 1, 2},     {8, "Q8_0", 32, 34},
-    {2, "Q4_0", 32, 18}, {12, "Q4_K", 256, 144}, {13, "Q5_K", 256, 176}, {14, "Q6_K", 256, 210},
+    {0, "F32", 1, 4},       {1, "F16", 1, 2},       {30, "BF16", 1, 2},       {8, "Q8_0", 32, 34},
+    {2, "Q4_0", 32, 18},    {3, "Q4_1", 32, 20},    {6, "Q5_0", 32, 22},      {7, "Q5_1", 32, 24},
+    {10, "Q2_K", 256, 84},  {11, "Q3_K", 256, 110}, {12, "Q4_K", 256, 144},   {13, "Q5_K", 256, 176},
+    {14, "Q6_K", 256, 210}, {20, "IQ4_NL", 32, 18}, {23, "IQ4_XS", 256, 136},
 };
 const TypeInfo& info_of(std::uint32_t type) {
   for (const TypeInfo& info : kTypes) {
@@ -49,6 +48,15 @@ std::uint64_t bytes_of(std::uint32_t type, std::uint64_t n) {
 }
 std::string name_of(std::uint32_t type) {
   return info_of(type).name;
+}
+std::vector<std::string> all_types() {
+  std::vector<std::string> names;
+  for (const TypeInfo& info : kTypes)
+    names.emplace_back(info.name);
+  return names;
+}
+std::uint64_t block_bytes_of(std::uint32_t type) {
+  return info_of(type).bytes;
 }
 std::uint32_t type_named(const std::string& name) {
   for (const TypeInfo& info : kTypes) {
@@ -255,129 +263,10 @@ class GgufFile final : public ModelSource {
   std::uint64_t at_ = 0, base_ = 0;
 };
 
-// ---- random weights ------------------------------------------------------------------------------------------------
-
-std::uint16_t half_of(float v) {  // of normal numbers
-  const std::uint32_t bits = std::bit_cast<std::uint32_t>(v);
-  const std::uint32_t sign = bits >> 16U & 0x8000U;
-  return static_cast<std::uint16_t>(sign | (((bits & 0x7fffffffU) - (112U << 23U)) >> 13U));
-}
-
-/// A whole number of blocks with weights of a usual size: about 0.02 around 0.
-std::string random_blocks(std::uint32_t type) {
-  constexpr std::size_t kElements = std::size_t{1} << 20U;
-  std::mt19937_64 random(1);
-  std::uniform_real_distribution<float> weight(-0.035F, 0.035F);
-  std::string out(bytes_of(type, kElements), '\0');
-  const auto put16 = [&](std::size_t at, std::uint16_t v) { std::memcpy(out.data() + at, &v, sizeof v); };
-  if (type == 0 || type == 1 || type == 30) {
-    for (std::size_t i = 0; i < kElements; ++i) {
-      float v = weight(random);
-      if (v > -1e-4F && v < 1e-4F) v = 1e-4F;
-      if (type == 0) {
-        std::memcpy(out.data() + i * 4, &v, 4);
-      } else {
-        put16(i * 2, type == 1 ? half_of(v) : static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(v) >> 16U));
-      }
-    }
-    return out;
-  }
-  for (char& byte : out)
-    byte = static_cast<char>(random() >> 56U);
-  // Codes may be any bits; the halves that scale them must be sane.
-  const std::uint64_t block = info_of(type).bytes;
-  for (std::size_t at = 0; at < out.size(); at += block) {
-    switch (type) {
-      case 8:  // Q8_0: d, 32 codes of +-127
-        put16(at, half_of(0.0003F));
-        break;
-      case 2:  // Q4_0: d, codes -8..7
-        put16(at, half_of(0.004F));
-        break;
-      case 12:  // Q4_K and Q5_K: d, dmin; 6-bit scales
-        put16(at, half_of(0.0001F));
-        put16(at + 2, half_of(0.0008F));
-        break;
-      case 13:
-        put16(at, half_of(0.000062F));
-        put16(at + 2, half_of(0.0008F));
-        break;
-      default:  // Q6_K: d behind the codes and 8-bit scales
-        put16(at + 208, half_of(0.000062F));
-    }
-  }
-  return out;
-}
-
-class RandomModel final : public ModelSource {
- public:
-  RandomModel(const RandomShape& s, std::uint32_t type) : type_(type), blocks_(random_blocks(type)) {
-    set("general.architecture", std::string("llama"));
-    set("llama.block_count", s.layers);
-    set("llama.embedding_length", s.dim);
-    set("llama.feed_forward_length", s.ffn_dim);
-    set("llama.context_length", s.context);
-    set("llama.attention.head_count", s.heads);
-    set("llama.attention.head_count_kv", s.kv_heads);
-    set("llama.attention.layer_norm_rms_epsilon", 1e-5);
-    const std::uint64_t kv = s.dim / s.heads * s.kv_heads;
-    matrix("token_embd.weight", s.vocab, s.dim);
-    for (std::uint64_t i = 0; i < s.layers; ++i) {
-      const std::string b = "blk." + std::to_string(i) + ".";
-      norm(b + "attn_norm.weight", s.dim);
-      matrix(b + "attn_q.weight", s.dim, s.dim);
-      matrix(b + "attn_k.weight", kv, s.dim);
-      matrix(b + "attn_v.weight", kv, s.dim);
-      matrix(b + "attn_output.weight", s.dim, s.dim);
-      norm(b + "ffn_norm.weight", s.dim);
-      matrix(b + "ffn_gate.weight", s.ffn_dim, s.dim);
-      matrix(b + "ffn_up.weight", s.ffn_dim, s.dim);
-      matrix(b + "ffn_down.weight", s.dim, s.ffn_dim);
-    }
-    norm("output_norm.weight", s.dim);
-    matrix("output.weight", s.vocab, s.dim);
-    seal();
-  }
-
- private:
-  void matrix(const std::string& name, std::uint64_t rows, std::uint64_t columns) {
-    tensors_.push_back({name, type_, {rows, columns}, bytes_of(type_, rows * columns), 0});
-  }
-  void norm(const std::string& name, std::uint64_t n) { tensors_.push_back({name, 0, {n}, n * 4, 0}); }
-  void read(const Tensor& tensor, std::uint64_t offset, void* out, std::uint64_t n) const override {
-    auto* bytes = static_cast<char*>(out);
-    if (tensor.dims.size() == 1) {
-      for (std::uint64_t i = 0; i < n; ++i) {
-        const std::uint64_t at = offset + i;
-        const float v = 0.9F + 0.2F * static_cast<float>(at / 4 * 7 % 11) / 10.0F;
-        bytes[i] = std::bit_cast<std::array<char, 4>>(v)[at % 4];
-      }
-      return;
-    }
-    for (std::uint64_t done = 0; done < n;) {
-      const std::uint64_t at = (offset + done) % blocks_.size();
-      const std::uint64_t piece = std::min<std::uint64_t>(n - done, blocks_.size() - at);
-      std::memcpy(bytes + done, blocks_.data() + at, piece);
-      done += piece;
-    }
-  }
-  std::uint32_t type_;
-  std::string blocks_;
-};
-
 }  // namespace
 
 std::unique_ptr<ModelSource> open_gguf(const std::filesystem::path& path) {
   return std::make_unique<GgufFile>(path);
-}
-RandomShape llama_2_7b() {
-  return {"Llama-2-7B", 32, 4096, 11008, 32, 32, 32000, 4096};
-}
-RandomShape small_shape() {
-  return {"small", 2, 256, 768, 4, 2, 2560, 512};
-}
-std::unique_ptr<ModelSource> make_random(const RandomShape& shape, std::uint32_t gguf_type) {
-  return std::make_unique<RandomModel>(shape, gguf_type);
 }
 
 }  // namespace llorch::gpu_check

@@ -58,6 +58,10 @@ std::uint64_t bytes_of(std::uint32_t gguf_type, std::uint64_t n);
 /// "F16", ...
 std::string name_of(std::uint32_t gguf_type);
 std::uint32_t type_named(const std::string& name);
+/// Bytes of one block of a type; of one element where it has no blocks.
+std::uint64_t block_bytes_of(std::uint32_t gguf_type);
+/// The names of all types that this check knows: those of llama2_cuda.
+std::vector<std::string> all_types();
 
 /// One of our own files: trusted, so only its magic and version are checked. Throws std::runtime_error.
 std::unique_ptr<ModelSource> open_gguf(const std::filesystem::path& path);
@@ -65,12 +69,16 @@ std::unique_ptr<ModelSource> open_gguf(const std::filesystem::path& path);
 struct RandomShape {
   std::string name;
   std::uint64_t layers, dim, ffn_dim, heads, kv_heads, vocab, context;
+  float gain = 1;  ///< weights are about 0.02 * gain: with more, attention looks at fewer rows
 };
 [[nodiscard]] RandomShape llama_2_7b();
 /// The shape with fewer layers, for a first look.
 [[nodiscard]] RandomShape small_shape();
-/// Random weights of that type (norms f32, near 1), the same ones each time. A fixed piece of random blocks is
-/// repeated, which neither memory nor arithmetic can tell from other random blocks.
+/// Heads of 128 components, four of queries, and a vocabulary that fills no tile: every kernel in the forms that large
+/// models take, at a size that a CPU computes in a second.
+[[nodiscard]] RandomShape wide_heads_shape(std::uint64_t kv_heads);
+/// Random weights of that type (norms f32, near 1), the same ones each time. Matrices are pieces of one pool of random
+/// blocks, each from another place on; where a matrix is longer than the pool, it repeats it.
 std::unique_ptr<ModelSource> make_random(const RandomShape& shape, std::uint32_t gguf_type);
 
 }  // namespace llorch::gpu_check
