@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
-#include <vector>
 
 #include "base/result.hpp"
 #include "tokenizer/bpe_tokenizer.hpp"
@@ -15,7 +14,6 @@ namespace llorch::tokenizer {
 struct ConfigIds {
   std::optional<TokenId> bos;
   std::optional<TokenId> eos;
-  std::vector<TokenId> ends = {};  ///< all of a list, of which eos is the first
 };
 
 /// From tokenizer.json, else from SentencePiece's tokenizer.model, else from vocab.json and merges.txt, with the small
