@@ -33,13 +33,17 @@ def read_rope(config: dict) -> Rope:
     """Base and scaling, from `rope_parameters` (transformers 5) or `rope_theta` and `rope_scaling`."""
     found = config.get("rope_parameters") or config.get("rope_scaling") or {}
     base = found.get("rope_theta", config.get("rope_theta", 10000.0))
-    scaling = found.get("rope_type", found.get("type", "default"))
+    scaling = found.get("rope_type") or found.get("type") or "default"
+    if found.get("type") not in (None, scaling):
+        raise ValueError(f"config.json: rotary type: expected {scaling}, as rope_type says, found {found['type']}")
     if scaling in ("default", "none"):
+        if found.get("factor") not in (None, 1):
+            raise ValueError(f"config.json: rope parameter factor = {found['factor']} stands beside no type of scaling")
         return Rope(base=base)
     if scaling not in ("linear", "llama3", "yarn"):
         raise ValueError(f"config.json: rope_type {scaling}: expected default, linear, llama3 or yarn")
     for key in ("attention_factor", "mscale", "mscale_all_dim"):
-        if found.get(key) is not None:
+        if found.get(key) is not None and (found[key] != 0 or key == "attention_factor"):
             raise ValueError(f"config.json: rope parameter {key} = {found[key]} cannot be said in GGUF's `llama`")
     if not found.get("truncate", True):
         raise ValueError("config.json: rope parameter truncate = false cannot be said in GGUF's `llama`")
@@ -56,12 +60,18 @@ def read_shape(directory: Path, config: dict) -> Shape:
     if config.get("hidden_act", "silu") != "silu":
         raise ValueError(f"config.json: hidden_act {config['hidden_act']} has no GGUF key; `llama` files mean silu")
     heads = config["num_attention_heads"]
+    mistral = config["model_type"] == "mistral"  # whose own defaults hold where the file says nothing
+    rope = read_rope(config)
+    context = config["max_position_embeddings"]
+    if rope.scaling == "linear" and context < (config.get("max_sequence_length") or 0) <= context * rope.factor:
+        context = config["max_sequence_length"]  # the other is of the model that this one was made from
     return Shape(
-        name=directory.resolve().name, vocab=config["vocab_size"], context=config["max_position_embeddings"],
+        name=directory.resolve().name, vocab=config["vocab_size"], context=context,
         width=config["hidden_size"], layers=config["num_hidden_layers"], heads=heads,
-        kv_heads=config.get("num_key_value_heads") or heads, head_dim=config.get("head_dim") or config["hidden_size"] // heads,
-        ffn=config["intermediate_size"], epsilon=config["rms_norm_eps"], rope=read_rope(config),
-        window=config.get("sliding_window") or 0,
+        kv_heads=config.get("num_key_value_heads", 8 if mistral else heads) or heads,
+        head_dim=config.get("head_dim") or config["hidden_size"] // heads,
+        ffn=config["intermediate_size"], epsilon=config["rms_norm_eps"], rope=rope,
+        window=(config.get("sliding_window", 4096) or 0) if mistral else 0,
     )
 
 
