@@ -2,10 +2,15 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include "tokenizer/bos_rule.hpp"
+
 namespace llorch::api {
 
 std::vector<std::int32_t> encode_prompt(const tokenizer::Tokenizer& tokenizer, std::string_view text) {
-  return tokenizer.encode(text, {.add_special = true, .parse_special = true});
+  std::vector<std::int32_t> ids = tokenizer.encode(text, {.add_special = true, .parse_special = true});
+  if (text.empty() || ids.size() < 2 || ids[0] != ids[1]) return ids;
+  if (tokenizer::bos_by_rule(tokenizer) == ids.front()) ids.erase(ids.begin());  // the text begins with its own
+  return ids;
 }
 
 void check_prompt_length(std::string_view field, std::size_t tokens, std::uint32_t context,

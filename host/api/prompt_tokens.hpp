@@ -11,8 +11,8 @@
 
 namespace llorch::api {
 
-/// Text of a prompt to ids: BOS where the model's rules say so, and text that spells a special token becomes that token
-/// (a chat template that the client filled in needs this). [any-thread]
+/// Text of a prompt to ids: BOS where the model's rules say so and the text does not begin with it, and text that
+/// spells a special token becomes that token (a chat template that the client filled in needs both). [any-thread]
 [[nodiscard]] std::vector<std::int32_t> encode_prompt(const tokenizer::Tokenizer& tokenizer, std::string_view text);
 
 /// Adds a fault with constraint tokens(1..=context) when the prompt is empty or exceeds the context; names both

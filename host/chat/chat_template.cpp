@@ -1,6 +1,7 @@
 #include "chat/chat_template.hpp"
 
 #include "chat/printing.hpp"
+#include "tokenizer/bos_rule.hpp"
 
 namespace llorch::chat {
 namespace {
@@ -94,12 +95,9 @@ Result<Text> ChatTemplate::render(const std::vector<Message>& messages, bool add
 std::vector<tokenizer::TokenId> encode_chat(const tokenizer::Tokenizer& tokenizer, const Text& prompt) {
   std::vector<tokenizer::TokenId> ids =
       tokenizer.encode(prompt.bytes(), {.add_special = false, .parse_special = true, .literal = prompt.foreign()});
-  const std::optional<tokenizer::TokenId> bos = tokenizer.bos();
-  if (!bos || (!ids.empty() && ids.front() == *bos)) return ids;
-  // What the vocabulary's rules put around an empty text. An EOS at its end is for whole documents: here the answer
-  // follows.
-  const std::vector<tokenizer::TokenId> around = tokenizer.encode("", {.add_special = true});
-  if (!around.empty() && around.front() == *bos) ids.insert(ids.begin(), *bos);
+  // An EOS that the rules put at the end is for whole documents: here the answer follows.
+  const std::optional<tokenizer::TokenId> bos = tokenizer::bos_by_rule(tokenizer);
+  if (bos && (ids.empty() || ids.front() != *bos)) ids.insert(ids.begin(), *bos);
   return ids;
 }
 

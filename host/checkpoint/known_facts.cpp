@@ -1,6 +1,7 @@
 #include "checkpoint/known_facts.hpp"
 
 #include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
 
 #include <algorithm>
 
@@ -15,6 +16,13 @@ constexpr std::string_view kTransformers =
     "huggingface/transformers tests/models/gpt2/test_modeling_gpt2.py@031e0ac81793a27f2466ca34972846ee592c5406";
 constexpr std::string_view kTinygrad = "tinygrad/tinygrad examples/gpt2.py@a9069c177a9da9cca18593edf55acd2e6073cca6";
 constexpr std::string_view kPicoGpt = "jaymody/picoGPT README.md@817292baea75f194fb0bb8ba2aa5f947af4e45ee";
+constexpr std::string_view kLlamaCpp = "ggml-org/llama.cpp models/ggml-vocab-llama-spm.gguf.out, with <s> before it";
+constexpr std::string_view kLlamaTokenizer =
+    "huggingface/transformers tests/models/llama/test_tokenization_llama.py@01b6c9cb45700190afcc77e7499c60187450d244";
+constexpr std::string_view kLlama =
+    "huggingface/transformers tests/models/llama/test_modeling_llama.py@0166869ec9f9a9aa666c5422b2c66f7bd1757a6a";
+constexpr std::string_view kTinygradLlama =
+    "tinygrad/tinygrad examples/llama.py@a9069c177a9da9cca18593edf55acd2e6073cca6";
 
 std::vector<KnownModel> make_known_models() {
   KnownModel small{"gpt2", "gpt2", 12, 12, 768, 50257, 1024, {}};
@@ -42,7 +50,19 @@ std::vector<KnownModel> make_known_models() {
        "\n\nThe answer is that we are all one",
        kTinygrad},
   };
-  return {std::move(small), std::move(medium)};
+  KnownModel llama{"llama-2-7b", "llama", 32, 32, 4096, 32000, 4096, {}};
+  llama.texts = {
+      {"Hello", {1, 15043}, {}, "", kLlamaCpp, true},
+      {"This is a test", {1, 910, 338, 263, 1243}, {}, "", kLlamaTokenizer, true},
+      {"Hello.", {}, {}, " I'm a 20 year old girl", kTinygradLlama, true},
+      {"Simply put, the theory of relativity states that ",
+       {},
+       {},
+       "1) the speed of light is constant in all inertial reference frames",
+       kLlama,
+       true},
+  };
+  return {std::move(small), std::move(medium), std::move(llama)};
 }
 
 /// Compares the sizes in the file with those of the known model.
@@ -87,29 +107,40 @@ Result<std::vector<std::int32_t>> continue_until(plugin::Context& context, const
   return rows.error();
 }
 
+/// The text of ids that go on with another: a space at its beginning is part of it.
+std::string written(const tokenizer::Tokenizer& tokenizer, const std::vector<std::int32_t>& ids) {
+  std::string text;
+  for (const std::int32_t id : ids)
+    text += tokenizer.token_bytes(id);
+  return text;
+}
+
 Result<Finding> check_text(plugin::Context& context, const tokenizer::Tokenizer& tokenizer, const KnownText& known) {
   std::vector<std::int32_t> prompt = known.prompt_ids;
   std::string subject = quote(known.prompt);
   if (known.prompt.empty()) {
     subject = quote(tokenizer.decode(prompt));
   } else {
-    prompt = tokenizer.encode(known.prompt);
+    prompt = tokenizer.encode(known.prompt, {.add_special = known.add_special});
     if (!known.prompt_ids.empty() && prompt != known.prompt_ids) {
-      return property(std::move(subject), false, "the prompt's ids are not the published ones");
+      return property(std::move(subject), false,
+                      fmt::format("the prompt's ids are {}, published: {} ({})", fmt::join(prompt, " "),
+                                  fmt::join(known.prompt_ids, " "), known.source));
     }
   }
+  if (known.new_ids.empty() && known.new_text.empty()) return property(std::move(subject), true, "");
   constexpr std::size_t kMostIds = 64;
   const auto ids =
       continue_until(context, prompt, known.new_ids.empty() ? kMostIds : known.new_ids.size(),
                      [&](const std::vector<std::int32_t>& so_far) {
-                       return known.new_ids.empty() && tokenizer.decode(so_far).size() >= known.new_text.size();
+                       return known.new_ids.empty() && written(tokenizer, so_far).size() >= known.new_text.size();
                      });
   if (!ids) return ids.error();
-  const std::string text = tokenizer.decode(*ids);
+  const std::string text = written(tokenizer, *ids);
   if (!known.new_ids.empty()) {
     return property(std::move(subject), *ids == known.new_ids,
-                    fmt::format("continued {}, published: {} ({})", quote(text), quote(tokenizer.decode(known.new_ids)),
-                                known.source));
+                    fmt::format("continued {}, published: {} ({})", quote(text),
+                                quote(written(tokenizer, known.new_ids)), known.source));
   }
   return property(std::move(subject), text.starts_with(known.new_text),
                   fmt::format("continued {}, published: {} ({})", quote(text), quote(known.new_text), known.source));

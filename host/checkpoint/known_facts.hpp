@@ -10,13 +10,14 @@
 
 namespace llorch::checkpoint {
 
-/// One greedy continuation. Either the ids or the text of it is known.
+/// The ids of a prompt, a greedy continuation as ids or as text, or both.
 struct KnownText {
   std::string_view prompt;               ///< empty: `prompt_ids` holds the prompt
   std::vector<std::int32_t> prompt_ids;  ///< with a prompt: what it must tokenize to, when that is known
   std::vector<std::int32_t> new_ids;     ///< greedy, when known
   std::string_view new_text;             ///< greedy: the continuation starts with it
   std::string_view source;
+  bool add_special = false;  ///< with a prompt: its ids begin with BOS, as its vocabulary says
 };
 
 struct KnownModel {

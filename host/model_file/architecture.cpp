@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -16,10 +15,6 @@
 
 namespace llorch::model_file {
 namespace {
-
-constexpr std::uint64_t kMaxBlocks = 512;
-constexpr std::uint64_t kMaxHeadSize = 1 << 16;
-constexpr std::uint64_t kMaxSize = std::numeric_limits<std::int32_t>::max();  // positions and sizes are int32 elsewhere
 
 std::array<const Architecture*, 2> architectures() {
   return {&gpt2_architecture(), &llama_architecture()};
@@ -37,7 +32,7 @@ class HyperparameterReader {
     return make_error(ErrorCode::kBadModel, fmt::format("{}: key '{}': {}", origin_, key(name), what));
   }
 
-  [[nodiscard]] Result<std::uint64_t> size(std::string_view name, std::uint64_t most = kMaxSize) const {
+  [[nodiscard]] Result<std::uint64_t> size(std::string_view name, std::uint64_t most = kMostOfASize) const {
     const auto value = metadata_.u64(key(name));
     if (!value) return value.error();
     if (*value < 1 || *value > most) return bad(name, fmt::format("expected 1 to {}, found {}", most, *value));
@@ -59,10 +54,10 @@ class HyperparameterReader {
   const std::string& origin_;
 };
 
-/// Components of a head and how many of them are rotated.
+/// Components of a head. Where any are rotated all are: none of the known families leaves a part alone.
 Result<void> read_head_size(const HyperparameterReader& reader, const Metadata& metadata, Hyperparameters& h) {
   if (metadata.find(reader.key("attention.key_length")) != nullptr) {
-    const auto keys = reader.size("attention.key_length", kMaxHeadSize);
+    const auto keys = reader.size("attention.key_length", kMostHeadSize);
     if (!keys) return keys.error();
     h.head_size = *keys;
   } else if (h.embedding % h.heads == 0) {
@@ -79,12 +74,11 @@ Result<void> read_head_size(const HyperparameterReader& reader, const Metadata& 
   }
   const auto rotated = metadata.optional_u64(reader.key("rope.dimension_count"));
   if (!rotated) return rotated.error();
-  if (*rotated && (**rotated % 2 != 0 || **rotated > h.head_size)) {
-    return reader.bad(
-        "rope.dimension_count",
-        fmt::format("expected an even number up to {}, the length of a head, found {}", h.head_size, **rotated));
+  if (rotated->value_or(h.head_size) != h.head_size) {
+    return reader.bad("rope.dimension_count",
+                      fmt::format("expected {}, the length of a head, found {}", h.head_size, **rotated));
   }
-  h.rope_pairs = rotated->value_or(h.head_size) / 2;
+  h.rope_pairs = h.head_size / 2;
   return {};
 }
 
@@ -93,10 +87,10 @@ Result<std::uint64_t> read_context(const HyperparameterReader& reader, const Met
                                    const Hyperparameters& h) {
   const auto context = metadata.u64(reader.key("context_length"));
   if (!context) return context.error();
-  if (*context >= 1 && *context <= kMaxSize) return *context;
+  if (*context >= 1 && *context <= kMostOfASize) return *context;
   const long double row = 2.0L * sizeof(float) * static_cast<long double>(h.blocks * h.heads_kv * h.head_size);
   return reader.bad("context_length",
-                    fmt::format("expected 1 to {}, found {}, whose KV cache would need {:.0f} bytes", kMaxSize,
+                    fmt::format("expected 1 to {}, found {}, whose KV cache would need {:.0f} bytes", kMostOfASize,
                                 *context, static_cast<double>(row * static_cast<long double>(*context))));
 }
 
@@ -104,8 +98,8 @@ Result<std::uint64_t> read_context(const HyperparameterReader& reader, const Met
 Result<std::uint64_t> read_vocabulary(const HyperparameterReader& reader, const Metadata& metadata) {
   const auto declared = metadata.optional_u64(reader.key("vocab_size"));
   if (!declared) return declared.error();
-  if (*declared && (**declared < 1 || **declared > kMaxSize))
-    return reader.bad("vocab_size", fmt::format("expected 1 to {}, found {}", kMaxSize, **declared));
+  if (*declared && (**declared < 1 || **declared > kMostOfASize))
+    return reader.bad("vocab_size", fmt::format("expected 1 to {}, found {}", kMostOfASize, **declared));
   const Value* tokens = metadata.find("tokenizer.ggml.tokens");
   const auto* array = tokens == nullptr ? nullptr : std::get_if<Array>(tokens);
   if (array == nullptr) return declared->value_or(0);
@@ -125,7 +119,7 @@ class ShapeMaker {
     std::vector<std::uint64_t> out;
     for (const Axis axis : rule.shape) {
       if (axis == Axis::kNone) continue;
-      if (axis == Axis::kVocabulary && h_.vocabulary == 0 && !stored.empty() && stored[0] <= kMaxSize)
+      if (axis == Axis::kVocabulary && h_.vocabulary == 0 && !stored.empty() && stored[0] <= kMostOfASize)
         h_.vocabulary = stored[0];
       out.push_back(size(axis));
     }
@@ -223,7 +217,7 @@ Result<Hyperparameters> read_hyperparameters(const Architecture& architecture, c
     if (auto ok = architecture.check_metadata(metadata, origin); !ok) return ok.error();
   }
   Hyperparameters h;
-  const auto blocks = reader.size("block_count", kMaxBlocks);
+  const auto blocks = reader.size("block_count", kMostBlocks);
   if (!blocks) return blocks.error();
   h.blocks = *blocks;
   const auto embedding = reader.size("embedding_length");

@@ -5,6 +5,7 @@
 #include <boost/json/object.hpp>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +17,12 @@
 
 namespace llorch::model_file {
 
+/// The most blocks of a model, and the most of every other size: positions and sizes are int32 elsewhere.
+inline constexpr std::uint64_t kMostBlocks = 512;
+inline constexpr std::uint64_t kMostOfASize = std::numeric_limits<std::int32_t>::max();
+/// The most components of a head.
+inline constexpr std::uint64_t kMostHeadSize = 1 << 16;
+
 /// Hyperparameters that shapes are made of, read from the metadata of any known architecture.
 struct Hyperparameters {
   std::uint64_t vocabulary = 0;  ///< 0: the file does not say, the embedding's rows decide
@@ -26,7 +33,7 @@ struct Hyperparameters {
   std::uint64_t heads = 0;
   std::uint64_t heads_kv = 0;
   std::uint64_t head_size = 0;   ///< embedding / heads unless the file says otherwise
-  std::uint64_t rope_pairs = 0;  ///< components of a head that are rotated, by two; head_size / 2 unless the file says
+  std::uint64_t rope_pairs = 0;  ///< pairs of components that are rotated: all of a head
 };
 
 /// One axis of a shape.

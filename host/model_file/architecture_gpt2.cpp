@@ -73,19 +73,22 @@ Result<ConvertedConfig> convert_config(const boost::json::object& object, const 
   if (!function) return function.error();
   const auto tied = config.bool_or("tie_word_embeddings", true);
   if (!tied) return tied.error();
-  const auto embedding = config.u64("n_embd");
+  const auto embedding = config.size("n_embd", kMostOfASize);
   if (!embedding) return embedding.error();
-  const auto context = config.has("n_positions") ? config.u64("n_positions") : config.u64("n_ctx");
+  const auto context = config.size(config.has("n_positions") ? "n_positions" : "n_ctx", kMostOfASize);
   if (!context) return context.error();
-  const auto inner = config.has("n_inner") ? config.u64("n_inner") : Result<std::uint64_t>(4 * *embedding);
+  const auto inner =
+      config.has("n_inner") ? config.size("n_inner", kMostOfASize) : Result<std::uint64_t>(4 * *embedding);
   if (!inner) return inner.error();
-  const auto blocks = config.u64("n_layer");
+  const auto blocks = config.size("n_layer", kMostBlocks);
   if (!blocks) return blocks.error();
-  const auto heads = config.u64("n_head");
+  const auto heads = config.size("n_head", kMostOfASize);
   if (!heads) return heads.error();
-  const auto vocabulary = config.u64("vocab_size");
+  if (*embedding % *heads != 0)
+    return config.bad("n_head", fmt::format("expected a divisor of n_embd {}, found {}", *embedding, *heads));
+  const auto vocabulary = config.size("vocab_size", kMostOfASize);
   if (!vocabulary) return vocabulary.error();
-  const auto epsilon = config.f64_or("layer_norm_epsilon", 1e-5);
+  const auto epsilon = config.positive_or("layer_norm_epsilon", 1e-5);
   if (!epsilon) return epsilon.error();
 
   ConvertedConfig out{Metadata(origin), {}, {}, *tied};

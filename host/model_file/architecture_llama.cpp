@@ -2,8 +2,10 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "base/text.hpp"
@@ -16,7 +18,6 @@ namespace {
 // "Llama 2: Open Foundation and Fine-Tuned Chat Models" (2023). Linear layers are [out, in] everywhere. Rotary pairs
 // are neighbours here and in GGUF; Hugging Face rotates component i with i + head / 2, hence another order of rows.
 constexpr Arrangement kHalves = Arrangement::kRotaryHalves;
-constexpr std::uint64_t kMostHeadSize = 1 << 16;
 constexpr std::array<std::string_view, 2> kTypes = {"llama", "mistral"};
 
 constexpr std::array kTensors = {
@@ -80,23 +81,39 @@ struct Sizes {
                 vocabulary = 0;
 };
 
-Result<Sizes> read_sizes(const ConfigReader& config) {
-  Sizes sizes;
-  for (const auto& [key, size] :
-       std::initializer_list<std::pair<std::string_view, std::uint64_t*>>{{"hidden_size", &sizes.embedding},
-                                                                          {"intermediate_size", &sizes.feed_forward},
-                                                                          {"num_hidden_layers", &sizes.blocks},
-                                                                          {"num_attention_heads", &sizes.heads},
-                                                                          {"max_position_embeddings", &sizes.context},
-                                                                          {"vocab_size", &sizes.vocabulary}}) {
-    const auto value = config.u64(key);
-    if (!value) return value.error();
-    *size = *value;
+/// Heads of keys and values. Where nothing is said Llama has one for each head of queries, Mistral 8; null means the
+/// former for both.
+Result<std::uint64_t> read_heads_kv(const ConfigReader& config, std::uint64_t heads, bool mistral) {
+  constexpr std::string_view kKey = "num_key_value_heads";
+  constexpr std::uint64_t kMistrals = 8;
+  const bool stated = config.has(kKey);
+  const bool implied = !stated && mistral && !config.says_null(kKey);
+  auto value = stated ? config.size(kKey, kMostOfASize) : Result<std::uint64_t>(implied ? kMistrals : heads);
+  if (value && heads % *value != 0) {
+    return config.bad(kKey, fmt::format("expected a divisor of num_attention_heads {}, found {}", heads,
+                                        implied ? "none, which means 8 in a Mistral" : std::to_string(*value)));
   }
-  const auto heads_kv = config.has("num_key_value_heads") ? config.u64("num_key_value_heads") : sizes.heads;
+  return value;
+}
+
+Result<Sizes> read_sizes(const ConfigReader& config, bool mistral) {
+  Sizes sizes;
+  struct Entry {
+    std::string_view key;
+    std::uint64_t* size;
+    std::uint64_t most = kMostOfASize;
+  };
+  for (const Entry& entry :
+       {Entry{"hidden_size", &sizes.embedding}, Entry{"intermediate_size", &sizes.feed_forward},
+        Entry{"num_hidden_layers", &sizes.blocks, kMostBlocks}, Entry{"num_attention_heads", &sizes.heads},
+        Entry{"max_position_embeddings", &sizes.context}, Entry{"vocab_size", &sizes.vocabulary}}) {
+    const auto value = config.size(entry.key, entry.most);
+    if (!value) return value.error();
+    *entry.size = *value;
+  }
+  const auto heads_kv = read_heads_kv(config, sizes.heads, mistral);
   if (!heads_kv) return heads_kv.error();
   sizes.heads_kv = *heads_kv;
-  if (sizes.heads == 0) return config.bad("num_attention_heads", "expected 1 or more, found 0");
   const auto head_size = config.has("head_dim") ? config.u64("head_dim") : sizes.embedding / sizes.heads;
   if (!head_size) return head_size.error();
   if (!config.has("head_dim") && sizes.embedding % sizes.heads != 0) {
@@ -111,25 +128,44 @@ Result<Sizes> read_sizes(const ConfigReader& config) {
   return sizes;
 }
 
-/// Mistral's positions look back over this many, the own one included; Llama's configuration has no such thing.
-Result<std::optional<std::uint64_t>> read_window(const ConfigReader& config) {
-  const auto type = config.string("model_type");
-  if (!type) return type.error();
-  if (*type != "mistral" || !config.has("sliding_window")) return std::optional<std::uint64_t>();
-  const auto window = config.u64("sliding_window");
+/// Mistral's positions look back over this many, the own one included: 4096 where nothing is said, over all where null
+/// is. Llama's configuration has no such thing.
+Result<std::optional<std::uint64_t>> read_window(const ConfigReader& config, bool mistral) {
+  constexpr std::string_view kKey = "sliding_window";
+  constexpr std::uint64_t kMistrals = 4096;
+  if (!mistral || config.says_null(kKey)) return std::optional<std::uint64_t>();
+  if (!config.has(kKey)) return std::optional(kMistrals);
+  const auto window = config.size(kKey, kMostOfASize);
   if (!window) return window.error();
-  if (*window == 0) return config.bad("sliding_window", "expected 1 or more, found 0");
   return std::optional(*window);
+}
+
+/// Positions of the model. With linear scaling max_position_embeddings may be those of the model it was made from, and
+/// max_sequence_length its own: where the factor explains it, that counts.
+Result<std::uint64_t> read_context(const ConfigReader& config, const Metadata& metadata, std::uint64_t embedded) {
+  constexpr std::string_view kKey = "max_sequence_length";
+  const auto scaling = metadata.optional_string("llama.rope.scaling.type");
+  if (!scaling) return scaling.error();
+  if (scaling->value_or("none") != "linear" || !config.has(kKey)) return embedded;
+  const auto stated = config.size(kKey, kMostOfASize);
+  if (!stated) return stated.error();
+  const auto factor = metadata.f64("llama.rope.scaling.factor");
+  if (!factor) return factor.error();
+  const bool explained = static_cast<double>(*stated) <= static_cast<double>(embedded) * *factor;
+  return explained ? std::max(*stated, embedded) : embedded;
 }
 
 Result<ConvertedConfig> convert_config(const boost::json::object& object, const std::string& origin) {
   const ConfigReader config(object, origin);
   if (auto usual = refuse_variants(config); !usual) return usual.error();
-  const auto sizes = read_sizes(config);
+  const auto type = config.string("model_type");
+  if (!type) return type.error();
+  const bool mistral = *type == "mistral";
+  const auto sizes = read_sizes(config, mistral);
   if (!sizes) return sizes.error();
-  const auto epsilon = config.f64_or("rms_norm_eps", 1e-6);
+  const auto epsilon = config.positive_or("rms_norm_eps", 1e-6);
   if (!epsilon) return epsilon.error();
-  const auto window = read_window(config);
+  const auto window = read_window(config, mistral);
   if (!window) return window.error();
   const auto tied = config.bool_or("tie_word_embeddings", false);
   if (!tied) return tied.error();
@@ -137,7 +173,6 @@ Result<ConvertedConfig> convert_config(const boost::json::object& object, const 
   ConvertedConfig out{Metadata(origin), {}, {}, *tied};
   Metadata& meta = out.metadata;
   meta.insert("general.architecture", std::string_view("llama"));
-  meta.insert("llama.context_length", sizes->context);
   meta.insert("llama.embedding_length", sizes->embedding);
   meta.insert("llama.feed_forward_length", sizes->feed_forward);
   meta.insert("llama.block_count", sizes->blocks);
@@ -150,6 +185,9 @@ Result<ConvertedConfig> convert_config(const boost::json::object& object, const 
   if (*window) meta.insert("llama.attention.sliding_window", **window);
   auto factors = convert_rope(object, origin, {"llama", sizes->head_size, sizes->context}, meta);
   if (!factors) return factors.error();
+  const auto context = read_context(config, meta, sizes->context);
+  if (!context) return context.error();
+  meta.insert("llama.context_length", *context);
   if (!factors->empty()) out.tensors.push_back({"rope_freqs.weight", std::move(*factors)});
   return out;
 }

@@ -3,11 +3,13 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <memory>
 #include <optional>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "base/json.hpp"
 #include "base/text.hpp"
@@ -101,16 +103,55 @@ Result<StoredModel> read_stored(const Shards& shards) {
   return model;
 }
 
-/// Token ids of the configuration under their GGUF keys. A list means its first entry.
-Result<void> add_token_id(const json::object& config, const std::string& origin, const char* key, const char* gguf_key,
-                          Metadata& metadata) {
+std::string shown(const json::value& value) {
+  if (value.is_array()) return "an array";
+  if (value.is_object()) return "an object";
+  if (value.is_string()) return quote(value.get_string());
+  return json::serialize(value);
+}
+
+/// Token ids of the configuration: one, or a list of them; none where it has none.
+Result<std::vector<std::uint64_t>> read_token_ids(const json::object& config, const std::string& origin,
+                                                  const char* key) {
+  std::vector<std::uint64_t> ids;
   const json::value* value = config.if_contains(key);
-  if (value != nullptr && value->is_array() && !value->get_array().empty()) value = &value->get_array()[0];
-  if (value == nullptr || value->is_null() || value->is_array()) return {};
-  if (!value->is_int64() || value->get_int64() < 0)
-    return ConfigReader(config, origin).bad(key, "expected an integer of 0 or more");
-  metadata.insert(gguf_key, static_cast<std::uint64_t>(value->get_int64()));
-  return {};
+  if (value == nullptr || value->is_null()) return ids;
+  const auto read = [&](const json::value& entry, const std::string& place) -> Result<void> {
+    if (!entry.is_int64() || entry.get_int64() < 0) {
+      return ConfigReader(config, origin)
+          .bad(place, fmt::format("expected an integer of 0 or more, found {}", shown(entry)));
+    }
+    ids.push_back(static_cast<std::uint64_t>(entry.get_int64()));
+    return {};
+  };
+  if (!value->is_array()) {
+    if (auto ok = read(*value, key); !ok) return ok.error();
+    return ids;
+  }
+  for (const json::value& entry : value->get_array()) {
+    if (auto ok = read(entry, fmt::format("{}[{}]", key, ids.size())); !ok) return ok.error();
+  }
+  return ids;
+}
+
+using TokenIds = std::shared_ptr<const std::vector<std::uint64_t>>;
+
+/// Token ids of the configuration under GGUF's keys: the first of a list, and all entries of the list that says what
+/// ends a text under a key of this project's own. The metadata point into the result.
+Result<TokenIds> add_token_ids(const json::object& config, const std::string& origin, Metadata& metadata) {
+  auto bos = read_token_ids(config, origin, "bos_token_id");
+  if (!bos) return bos.error();
+  if (!bos->empty()) metadata.insert("tokenizer.ggml.bos_token_id", bos->front());
+  auto eos = read_token_ids(config, origin, "eos_token_id");
+  if (!eos) return eos.error();
+  const auto ends = std::make_shared<const std::vector<std::uint64_t>>(std::move(*eos));
+  if (!ends->empty()) metadata.insert("tokenizer.ggml.eos_token_id", ends->front());
+  if (ends->size() < 2) return ends;
+  metadata.insert("tokenizer.ggml.eos_token_ids", Array{.type = ElementType::kU64,
+                                                        .count = ends->size(),
+                                                        .data = reinterpret_cast<const std::byte*>(ends->data()),
+                                                        .strings = nullptr});
+  return ends;
 }
 
 /// An architecture the host has no table for: what is scalar in the configuration, as it is.
@@ -134,6 +175,7 @@ struct Configuration {
   const Architecture* architecture = nullptr;  ///< null when not known here
   std::string name;
   std::unique_ptr<ConvertedConfig> converted;
+  TokenIds ends;
 };
 
 Result<Configuration> read_configuration(const fs::path& path) {
@@ -145,7 +187,9 @@ Result<Configuration> read_configuration(const fs::path& path) {
   const auto parsed = parse_json(*text, limits);
   if (!parsed) return make_error(ErrorCode::kBadModel, fmt::format("{}: {}", origin, parsed.error().message));
   const json::object* object = parsed->if_object();
-  if (object == nullptr) return make_error(ErrorCode::kBadModel, fmt::format("{}: expected a JSON object", origin));
+  if (object == nullptr)
+    return make_error(ErrorCode::kBadModel,
+                      fmt::format("{}: expected a JSON object, found {}", origin, found_text(*parsed)));
   const auto model_type = ConfigReader(*object, origin).string("model_type");
   if (!model_type) return model_type.error();
 
@@ -156,10 +200,9 @@ Result<Configuration> read_configuration(const fs::path& path) {
                                                : Result<ConvertedConfig>(plain_config(*object, *model_type, origin));
   if (!converted) return converted.error();
   Metadata& metadata = converted->metadata;
-  auto bos = add_token_id(*object, origin, "bos_token_id", "tokenizer.ggml.bos_token_id", metadata);
-  if (!bos) return bos.error();
-  auto eos = add_token_id(*object, origin, "eos_token_id", "tokenizer.ggml.eos_token_id", metadata);
-  if (!eos) return eos.error();
+  auto ends = add_token_ids(*object, origin, metadata);
+  if (!ends) return ends.error();
+  out.ends = std::move(*ends);
   out.converted = std::make_unique<ConvertedConfig>(std::move(*converted));
   return out;
 }
@@ -257,6 +300,7 @@ Result<Parts> read_hugging_face_model(const fs::path& path, const OpenOptions& o
   if (!parts.files.empty()) {
     if (auto added = add_tensors(parts, *config, std::move(stored->tensors)); !added) return added.error();
   }
+  parts.keep_alive.push_back(std::move(config->ends));
   parts.keep_alive.push_back(std::shared_ptr<const void>(std::move(config->converted)));
   return parts;
 }

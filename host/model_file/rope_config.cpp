@@ -2,12 +2,14 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <array>
 #include <boost/json/value.hpp>
 #include <cmath>
 #include <numbers>
 #include <optional>
 
 #include "base/text.hpp"
+#include "model_file/architecture.hpp"
 #include "model_file/config_reader.hpp"
 
 namespace llorch::model_file {
@@ -16,30 +18,56 @@ namespace {
 namespace json = boost::json;
 
 constexpr double kUsualBase = 10000.0;
+constexpr std::string_view kOriginal = "original_max_position_embeddings";
 
-/// A number above 0 that must be there.
-Result<double> positive(const ConfigReader& config, std::string_view key) {
-  if (!config.has(key)) return config.bad(key, "is missing in the rotary scaling");
+/// Keys that say how positions are scaled, and for nothing else.
+constexpr std::array<std::string_view, 10> kScalingKeys = {
+    "factor",    "short_factor", "long_factor", "low_freq_factor", "high_freq_factor",
+    "beta_fast", "beta_slow",    "mscale",      "mscale_all_dim",  "attention_factor"};
+
+/// A number above 0 in which 0 says as little as an absent key, as in transformers.
+Result<double> positive_unless_zero(const ConfigReader& config, std::string_view key, double otherwise) {
   const auto value = config.f64_or(key, 0.0);
   if (!value) return value.error();
-  if (!std::isfinite(*value) || *value <= 0)
-    return config.bad(key, fmt::format("expected a number above 0, found {}", *value));
-  return *value;
+  return *value == 0.0 ? Result<double>(otherwise) : config.positive(key);
 }
 
-Result<double> positive_or(const ConfigReader& config, std::string_view key, double otherwise) {
-  return config.has(key) ? positive(config, key) : Result<double>(otherwise);
+/// The kind of scaling: "default" where nothing is said of it. What is said by half or in two ways is refused, because
+/// such a model would run with positions that it was not made for.
+Result<std::string_view> read_type(const ConfigReader& scaling) {
+  constexpr std::string_view kNewer = "rope_type";
+  constexpr std::string_view kOlder = "type";
+  const bool stated = scaling.has(kNewer) || scaling.has(kOlder);
+  const auto type = scaling.string_or(scaling.has(kNewer) ? kNewer : kOlder, "default");
+  if (!type) return type.error();
+  if (scaling.has(kNewer) && scaling.has(kOlder)) {
+    const auto older = scaling.string(kOlder);
+    if (!older) return older.error();
+    if (*older != *type) return scaling.unexpected(kOlder, fmt::format("{}, as rope_type says", quote(*type)));
+  }
+  if (*type != "default") return *type;
+  for (const std::string_view key : kScalingKeys) {
+    if (!scaling.has(key)) continue;
+    if (key == "factor") {
+      const auto factor = scaling.f64_or(key, 1.0);
+      if (!factor) return factor.error();
+      if (*factor == 1.0) continue;
+    }
+    return stated ? scaling.unexpected(key, "nothing beside the type \"default\", which scales nothing")
+                  : scaling.unexpected(kNewer, fmt::format("linear, llama3 or yarn beside '{}'", key));
+  }
+  return *type;
 }
 
 /// Llama 3.1: long waves are stretched by `factor`, short ones stay, those between change over.
 Result<std::vector<float>> llama3_factors(const ConfigReader& scaling, double base, const RopeConfig& rope) {
-  const auto factor = positive(scaling, "factor");
+  const auto factor = scaling.positive("factor");
   if (!factor) return factor.error();
-  const auto low = positive_or(scaling, "low_freq_factor", 1.0);
+  const auto low = scaling.positive_or("low_freq_factor", 1.0);
   if (!low) return low.error();
-  const auto high = positive_or(scaling, "high_freq_factor", 4.0);
+  const auto high = scaling.positive_or("high_freq_factor", 4.0);
   if (!high) return high.error();
-  const auto original = positive_or(scaling, "original_max_position_embeddings", static_cast<double>(rope.context));
+  const auto original = scaling.positive_or(kOriginal, static_cast<double>(rope.context));
   if (!original) return original.error();
   if (*high <= *low) {
     return scaling.bad("high_freq_factor", fmt::format("expected more than low_freq_factor {}, found {}", *low, *high));
@@ -66,48 +94,54 @@ Result<double> yarn_attention_factor(const ConfigReader& scaling, double factor)
     return scale <= 1.0 ? 1.0 : 1.0 + 0.1 * weight * std::log(scale);
   };
   if (scaling.has("attention_factor")) {
-    const auto wanted = positive(scaling, "attention_factor");
+    const auto wanted = scaling.positive("attention_factor");
     if (!wanted) return wanted.error();
     return *wanted / magnitude(factor, 1.0);
   }
-  const auto some = positive_or(scaling, "mscale", 0.0);
+  const auto some = positive_unless_zero(scaling, "mscale", 0.0);
   if (!some) return some.error();
-  const auto all = positive_or(scaling, "mscale_all_dim", 0.0);
+  const auto all = positive_unless_zero(scaling, "mscale_all_dim", 0.0);
   if (!all) return all.error();
   if (*some == 0.0 || *all == 0.0) return 1.0;
   return magnitude(factor, *some) / magnitude(factor, *all) / magnitude(factor, 1.0);
 }
 
 Result<void> convert_yarn(const ConfigReader& scaling, const RopeConfig& rope, Metadata& metadata) {
-  const auto factor = positive(scaling, "factor");
+  const auto factor = scaling.positive("factor");
   if (!factor) return factor.error();
-  const auto original = positive_or(scaling, "original_max_position_embeddings", static_cast<double>(rope.context));
+  const auto original = scaling.has(kOriginal) ? scaling.size(kOriginal, kMostOfASize) : rope.context;
   if (!original) return original.error();
-  const auto fast = positive_or(scaling, "beta_fast", 32.0);
+  const auto fast = positive_unless_zero(scaling, "beta_fast", 32.0);
   if (!fast) return fast.error();
-  const auto slow = positive_or(scaling, "beta_slow", 1.0);
+  const auto slow = positive_unless_zero(scaling, "beta_slow", 1.0);
   if (!slow) return slow.error();
   const auto truncate = scaling.bool_or("truncate", true);
   if (!truncate) return truncate.error();
   if (!*truncate) return scaling.unsupported("truncate", "only true is supported in yarn scaling, found false");
+  // Of the code that YaRN's authors published; transformers does not know them.
+  for (const std::string_view known : {"extrapolation_factor", "attn_factor"}) {
+    const auto value = scaling.f64_or(known, 1.0);
+    if (!value) return value.error();
+    if (*value != 1.0) return scaling.unsupported(known, fmt::format("only 1 is supported, found {}", *value));
+  }
   const auto attention = yarn_attention_factor(scaling, *factor);
   if (!attention) return attention.error();
   const auto key = [&](std::string_view name) { return fmt::format("{}.rope.scaling.{}", rope.architecture, name); };
   metadata.insert(key("type"), std::string_view("yarn"));
   metadata.insert(key("factor"), *factor);
-  metadata.insert(key("original_context_length"), static_cast<std::uint64_t>(*original));
+  metadata.insert(key("original_context_length"), *original);
   metadata.insert(key("yarn_beta_fast"), *fast);
   metadata.insert(key("yarn_beta_slow"), *slow);
   metadata.insert(key("attn_factor"), *attention);
   return {};
 }
 
-/// The object under `key`, if there is one.
+/// The object under `key`, if there is one with anything in it.
 Result<const json::object*> object_at(const json::object& config, const ConfigReader& reader, std::string_view key) {
   const json::value* value = config.if_contains(key);
   if (value == nullptr || value->is_null()) return nullptr;
-  if (!value->is_object()) return reader.bad(key, "expected an object");
-  return &value->get_object();
+  if (!value->is_object()) return reader.unexpected(key, "an object");
+  return value->get_object().empty() ? nullptr : &value->get_object();
 }
 
 }  // namespace
@@ -123,10 +157,13 @@ Result<std::vector<float>> convert_rope(const json::object& config, const std::s
   if (*newer != nullptr && *older != nullptr && **newer != **older) {
     return reader.unsupported("rope_scaling", "says something else than 'rope_parameters': keep one of them");
   }
-  const ConfigReader scaling(*newer != nullptr ? **newer : *older != nullptr ? **older : none, origin);
+  const ConfigReader scaling(*newer != nullptr   ? **newer
+                             : *older != nullptr ? **older
+                                                 : none,
+                             origin, *newer != nullptr ? "rope_parameters" : "rope_scaling");
 
   const auto base =
-      scaling.has("rope_theta") ? positive(scaling, "rope_theta") : positive_or(reader, "rope_theta", kUsualBase);
+      scaling.has("rope_theta") ? scaling.positive("rope_theta") : reader.positive_or("rope_theta", kUsualBase);
   if (!base) return base.error();
   const ConfigReader& partial = scaling.has("partial_rotary_factor") ? scaling : reader;
   const auto part = partial.f64_or("partial_rotary_factor", 1.0);
@@ -136,12 +173,11 @@ Result<std::vector<float>> convert_rope(const json::object& config, const std::s
   metadata.insert(fmt::format("{}.rope.dimension_count", rope.architecture), rope.rotated);
   metadata.insert(fmt::format("{}.rope.freq_base", rope.architecture), *base);
 
-  const char* type_key = scaling.has("rope_type") ? "rope_type" : "type";
-  const auto type = scaling.string_or(type_key, "default");
+  const auto type = read_type(scaling);
   if (!type) return type.error();
   if (*type == "default") return std::vector<float>();
   if (*type == "linear") {
-    const auto factor = positive(scaling, "factor");
+    const auto factor = scaling.positive("factor");
     if (!factor) return factor.error();
     metadata.insert(fmt::format("{}.rope.scaling.type", rope.architecture), std::string_view("linear"));
     metadata.insert(fmt::format("{}.rope.scaling.factor", rope.architecture), *factor);
@@ -152,7 +188,8 @@ Result<std::vector<float>> convert_rope(const json::object& config, const std::s
     if (auto converted = convert_yarn(scaling, rope, metadata); !converted) return converted.error();
     return std::vector<float>();
   }
-  return scaling.unsupported(type_key, fmt::format("expected default, linear, llama3 or yarn, found {}", quote(*type)));
+  return scaling.unsupported(scaling.has("rope_type") ? "rope_type" : "type",
+                             fmt::format("expected default, linear, llama3 or yarn, found {}", quote(*type)));
 }
 
 }  // namespace llorch::model_file

@@ -9,6 +9,7 @@
 
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "model_file/config_reader.hpp"
 #include "model_file/file.hpp"
 
 namespace llorch::model_file {
@@ -58,15 +59,18 @@ Result<Shards> read_shard_index(const fs::path& index) {
   const auto parsed = parse_json(*text, limits);
   if (!parsed) return bad(index, parsed.error().message);
   const json::object* root = parsed->if_object();
-  const json::value* map = root == nullptr ? nullptr : root->if_contains("weight_map");
-  if (map == nullptr || !map->is_object()) return bad(index, "expected an object with an object weight_map");
+  if (root == nullptr) return bad(index, fmt::format("expected a JSON object, found {}", found_text(*parsed)));
+  const json::value* map = root->if_contains("weight_map");
+  if (map == nullptr) return bad(index, "weight_map: is missing, expected an object");
+  if (!map->is_object()) return bad(index, fmt::format("weight_map: expected an object, found {}", found_text(*map)));
   if (map->get_object().empty()) return bad(index, "weight_map: expected at least one tensor, found none");
 
   Shards shards;
   std::map<std::string, std::uint32_t> numbers;  // by file name, which gives the order
   for (const auto& member : map->get_object()) {
     if (!member.value().is_string())
-      return bad(index, fmt::format("weight_map: file of tensor {}: expected a string", quote(member.key())));
+      return bad(index, fmt::format("weight_map: file of tensor {}: expected a string, found {}", quote(member.key()),
+                                    found_text(member.value())));
     numbers.emplace(std::string(member.value().get_string()), 0);
   }
   for (auto& [name, number] : numbers) {

@@ -53,6 +53,22 @@ std::size_t leading_space_end(std::string_view text, std::size_t at) {
 
 }  // namespace
 
+bool looks_like_markup(std::string_view content) {
+  constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // U+2581
+  if (content.starts_with(kSpaceMark)) content.remove_prefix(kSpaceMark.size());
+  if (content.size() < 3) return false;
+  return (content.front() == '<' && content.back() == '>') || (content.front() == '[' && content.back() == ']');
+}
+
+std::vector<bool> markup_by_id(const std::vector<AddedToken>& tokens, std::size_t size) {
+  std::vector<bool> by_id(size);
+  for (const AddedToken& token : tokens) {
+    const auto id = static_cast<std::size_t>(token.id);
+    if (id < size) by_id[id] = looks_like_markup(token.content);
+  }
+  return by_id;
+}
+
 // Longest match at a position, byte by byte.
 class AddedTokens::Trie {
  public:
@@ -115,18 +131,22 @@ AddedTokens::~AddedTokens() = default;
 AddedTokens::AddedTokens(AddedTokens&&) noexcept = default;
 AddedTokens& AddedTokens::operator=(AddedTokens&&) noexcept = default;
 
-// Which special tokens are parsed. Offsets count from the beginning of the whole text.
+// Which tokens are found. Offsets count from the beginning of the whole text.
 struct AddedTokens::Rules {
   const char* origin;
   bool parse_special;
   std::span<const TextRange> literal;
 
-  [[nodiscard]] bool parses_special(std::string_view found) const {
-    if (!parse_special) return false;
+  [[nodiscard]] bool finds(const AddedToken& token, std::string_view found) const {
+    if (token.special) return parse_special && !touches_literal(found);
+    return !touches_literal(found) || !looks_like_markup(token.content);
+  }
+  [[nodiscard]] bool touches_literal(std::string_view found) const {
+    if (literal.empty()) return false;
     const auto begin = static_cast<std::size_t>(found.data() - origin);
     const auto range = std::upper_bound(literal.begin(), literal.end(), begin,
                                         [](std::size_t at, const TextRange& candidate) { return at < candidate.end; });
-    return range == literal.end() || range->begin >= begin + found.size();
+    return range != literal.end() && range->begin < begin + found.size();
   }
 };
 
@@ -167,7 +187,7 @@ void AddedTokens::split_with(const Trie& trie, std::string_view text, const Rule
     std::size_t begin = at;
     std::size_t end = at + token.content.size();
     at = end;
-    if (token.special && !rules.parses_special(text.substr(begin, end - begin))) continue;
+    if (!rules.finds(token, text.substr(begin, end - begin))) continue;
     if (token.single_word && (ends_with_word_char(text.substr(0, begin)) || starts_with_word_char(text.substr(end)))) {
       continue;
     }

@@ -24,6 +24,13 @@ struct AddedToken {
   bool normalized = false;   ///< looked for only in what the tokens without this flag have left
 };
 
+/// Spelled "<...>" or "[...]" with something between the brackets, perhaps after U+2581. Such tokens mark the parts of
+/// a conversation, even where a file calls them ordinary.
+[[nodiscard]] bool looks_like_markup(std::string_view content);
+/// By id, below `size`: which of the tokens look like markup. Merging must not make them. They are found before it, and
+/// where they are not looked for, in what users wrote, they are plain text.
+[[nodiscard]] std::vector<bool> markup_by_id(const std::vector<AddedToken>& tokens, std::size_t size);
+
 /// A stretch of the text: one added token, or plain text for the pre-tokenizer.
 struct Segment {
   std::string_view text;
@@ -43,7 +50,7 @@ class AddedTokens {
   [[nodiscard]] const std::vector<AddedToken>& tokens() const { return tokens_; }
   /// Cuts at every added token, the leftmost and longest first. Without `parse_special`, special tokens are plain text
   /// (and still shadow what overlaps them, as in Hugging Face tokenizers); so are those that overlap a `literal` range
-  /// (EncodeOptions). No empty segments.
+  /// (EncodeOptions), and there all others that look like markup, too. No empty segments.
   [[nodiscard]] std::vector<Segment> split(std::string_view text, bool parse_special,
                                            std::span<const TextRange> literal = {}) const;
 

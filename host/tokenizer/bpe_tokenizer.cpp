@@ -162,6 +162,7 @@ Result<void> fill_merges(const BpeSpec& spec, BpeParts& parts) {
                                       spec.merges.size()));
   }
   parts.merges.reserve(spec.merges.size());
+  const std::vector<bool> is_markup = markup_by_id(spec.added, parts.vocabulary.size());
   for (std::size_t rank = 0; rank < spec.merges.size(); ++rank) {
     const auto& [left, right] = spec.merges[rank];
     const auto known = [&](std::string_view spelling) -> const TokenTable::Entry* {
@@ -178,6 +179,7 @@ Result<void> fill_merges(const BpeSpec& spec, BpeParts& parts) {
       return bad_spec(spec, fmt::format("{}[{}]: merge of {} and {}: expected tokens of the vocabulary, {} is not one",
                                         spec.merges_field, rank, quote(left), quote(right), unknown));
     }
+    if (is_markup[static_cast<std::size_t>(merged->id)]) continue;
     parts.merges.set(left_entry->id, right_entry->id, {static_cast<std::uint32_t>(rank), merged->id});
   }
   return {};
@@ -187,10 +189,11 @@ Result<void> fill_merges(const BpeSpec& spec, BpeParts& parts) {
 // such tokens.
 void mark_whole_tokens(const BpeSpec& spec, BpeParts& parts) {
   std::vector<TokenId> result;
-
+  const std::vector<bool> is_markup = markup_by_id(spec.added, parts.vocabulary.size());
   parts.vocabulary.for_each_entry([&](std::string_view bytes, TokenTable::Entry& entry) {
     if (spec.ignore_merges) {
-      entry.is_whole = !parts.ids.special[static_cast<std::size_t>(entry.id)];
+      const auto id = static_cast<std::size_t>(entry.id);
+      entry.is_whole = !parts.ids.special[id] && !is_markup[id];
       return;
     }
     result.clear();

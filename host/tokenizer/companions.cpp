@@ -67,6 +67,7 @@ Result<void> read_named_tokens(const JsonFields& fields, Companions& out) {
   };
   if (auto ok = store("bos_token", out.bos); !ok) return ok;
   if (auto ok = store("eos_token", out.eos); !ok) return ok;
+  if (auto ok = store("eot_token", out.eot); !ok) return ok;
   for (const std::string_view key : {"unk_token", "pad_token", "sep_token", "cls_token", "mask_token"}) {
     std::optional<NamedToken> named;
     if (auto ok = store(key, named); !ok) return ok;
@@ -113,6 +114,9 @@ Result<void> read_tokenizer_config(const fs::path& path, Companions& out) {
   const JsonFields fields(document->get_object(), origin);
   if (auto ok = read_named_tokens(fields, out); !ok) return ok;
   if (auto ok = read_added_tokens_decoder(fields, out); !ok) return ok;
+  auto tokenizer_class = fields.string("tokenizer_class");
+  if (!tokenizer_class) return tokenizer_class.error();
+  out.tokenizer_class = tokenizer_class->value_or("");
   const auto flag = [&](std::string_view key, std::optional<bool>& into) -> Result<void> {
     if (fields.find(key) == nullptr) return {};
     auto value = fields.boolean(key, false);

@@ -22,6 +22,7 @@ struct NamedToken {
 struct Companions {
   std::optional<NamedToken> bos;
   std::optional<NamedToken> eos;
+  std::optional<NamedToken> eot;          ///< eot_token, which Code Llama's tokenizer has
   std::vector<NamedToken> others;         ///< unk, pad, sep, cls, mask and additional special tokens
   std::vector<AddedToken> added;          ///< with ids, from added_tokens_decoder and added_tokens.json
   std::optional<TokenId> generation_bos;  ///< bos_token_id of generation_config.json
@@ -29,7 +30,8 @@ struct Companions {
   std::optional<bool> add_bos;            ///< add_bos_token
   std::optional<bool> add_eos;            ///< add_eos_token
   std::optional<bool> add_prefix_space;
-  std::optional<bool> legacy;  ///< of Llama's tokenizer: a space before the text after every special token, too
+  std::string tokenizer_class;  ///< of transformers; empty: not said
+  std::optional<bool> legacy;   ///< of Llama's tokenizer: a space before the text after every special token, too
 };
 
 /// Absent files read as empty; broken ones are errors. tokenizer_config.json wins over special_tokens_map.json.

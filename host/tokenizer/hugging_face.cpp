@@ -70,8 +70,51 @@ Result<void> set_ends(TokenizerSpec& spec, const Companions& companions, const C
   if (auto ok = named(companions.eos, spec.eos); !ok) return ok;
   spec.end_of_generation = companions.generation_ends;
   if (config.eos) spec.end_of_generation.push_back(*config.eos);
+  spec.end_of_generation.insert(spec.end_of_generation.end(), config.ends.begin(), config.ends.end());
+  if (companions.eot) {
+    // The class of Code Llama's tokenizer names one for all of its vocabularies, and not all of them have it.
+    const auto id = spellings.find(*companions.eot);
+    if (id) add_end_token(spec, *id);
+  }
   add_end_tokens_by_name(spec);
   return {};
+}
+
+// What add_bos_token or add_eos_token asks for, in place of what `into` had.
+Result<void> put_around(const TokenizerSpec& spec, std::string_view field, bool wanted,
+                        const std::optional<TokenId>& id, std::vector<TokenId>& into) {
+  into.clear();
+  if (!wanted) return {};
+  if (!id) {
+    return make_error(
+        ErrorCode::kBadModel,
+        fmt::format("{}: tokenizer_config.json asks for {}, no file names that token", spec.origin, field));
+  }
+  into.push_back(*id);
+  return {};
+}
+
+// add_bos_token and add_eos_token; `bos_otherwise` is what holds where the first is not said.
+Result<void> set_tokens_around(TokenizerSpec& spec, const Companions& companions, bool bos_otherwise) {
+  const bool add_bos = companions.add_bos.value_or(bos_otherwise && spec.bos.has_value());
+  if (auto ok = put_around(spec, "add_bos_token", add_bos, spec.bos, spec.prefix); !ok) return ok;
+  return put_around(spec, "add_eos_token", companions.add_eos.value_or(false), spec.eos, spec.suffix);
+}
+
+// Beside a tokenizer.json, whose post-processor says what goes around a text, the two flags count only where the model
+// was made with one of the classes that replaced the post-processor by what the flags say (transformers 4).
+Result<void> replace_tokens_around(TokenizerSpec& spec, const Companions& companions) {
+  std::string_view name = companions.tokenizer_class;
+  if (name.ends_with("Fast")) name.remove_suffix(4);
+  if (name != "LlamaTokenizer" && name != "CodeLlamaTokenizer") return {};
+  const auto replace = [&](std::string_view field, std::optional<bool> wanted, const std::optional<TokenId>& id,
+                           std::vector<TokenId>& into) -> Result<void> {
+    const bool knows_better = wanted.value_or(false) && !id && !into.empty();  // a token that no other file names
+    if (!wanted || knows_better) return {};
+    return put_around(spec, field, *wanted, id, into);
+  };
+  if (auto ok = replace("add_bos_token", companions.add_bos, spec.bos, spec.prefix); !ok) return ok;
+  return replace("add_eos_token", companions.add_eos, spec.eos, spec.suffix);
 }
 
 Result<std::unique_ptr<Tokenizer>> from_tokenizer_json(const fs::path& path, std::string_view text,
@@ -82,11 +125,13 @@ Result<std::unique_ptr<Tokenizer>> from_tokenizer_json(const fs::path& path, std
     auto spec = spm_from_tokenizer_json(*document, path.native());
     if (!spec) return spec.error();
     if (auto ok = set_ends(*spec, companions, config); !ok) return ok.error();
+    if (auto ok = replace_tokens_around(*spec, companions); !ok) return ok.error();
     return make_spm_tokenizer(*spec);
   }
   auto spec = bpe_from_tokenizer_json(*document, path.native());
   if (!spec) return spec.error();
   if (auto ok = set_ends(*spec, companions, config); !ok) return ok.error();
+  if (auto ok = replace_tokens_around(*spec, companions); !ok) return ok.error();
   return make_bpe_tokenizer(*spec);
 }
 
@@ -147,25 +192,6 @@ void name_gpt2_ends(const BpeSpec& spec, Companions& companions) {
     (*named)->token.content = kGpt2EndOfText;
     (*named)->field = fmt::format("{}: GPT-2's default special token", spec.origin);
   }
-}
-
-// add_bos_token and add_eos_token; `bos_otherwise` is what holds where the first is not said.
-Result<void> set_tokens_around(TokenizerSpec& spec, const Companions& companions, bool bos_otherwise) {
-  const auto around = [&](std::string_view field, bool wanted, const std::optional<TokenId>& id,
-                          std::vector<TokenId>& into) -> Result<void> {
-    into.clear();
-    if (!wanted) return {};
-    if (!id) {
-      return make_error(
-          ErrorCode::kBadModel,
-          fmt::format("{}: tokenizer_config.json asks for {}, no file names that token", spec.origin, field));
-    }
-    into.push_back(*id);
-    return {};
-  };
-  const bool add_bos = companions.add_bos.value_or(bos_otherwise && spec.bos.has_value());
-  if (auto ok = around("add_bos_token", add_bos, spec.bos, spec.prefix); !ok) return ok;
-  return around("add_eos_token", companions.add_eos.value_or(false), spec.eos, spec.suffix);
 }
 
 Result<std::unique_ptr<Tokenizer>> from_vocabulary_and_merges(const fs::path& vocabulary_path, std::string_view text,

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "base/result.hpp"
 #include "tokenizer/bpe_tokenizer.hpp"
@@ -14,6 +15,7 @@ namespace llorch::tokenizer {
 struct ConfigIds {
   std::optional<TokenId> bos;
   std::optional<TokenId> eos;
+  std::vector<TokenId> ends = {};  ///< all of a list, of which eos is the first
 };
 
 /// From tokenizer.json, else from SentencePiece's tokenizer.model, else from vocab.json and merges.txt, with the small

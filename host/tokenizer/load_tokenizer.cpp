@@ -1,6 +1,8 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "tokenizer/gguf_tokenizer.hpp"
 #include "tokenizer/hugging_face.hpp"
@@ -29,15 +31,32 @@ Result<void> check_embedding_rows(const ModelFile& file, std::uint64_t vocabular
                   file.path().native(), file.format() == Format::kGguf ? "" : "at least ", vocabulary, rows));
 }
 
+Result<TokenId> checked_id(const ModelFile& file, std::string_view key, std::uint64_t id) {
+  if (id < kMaxVocabulary) return static_cast<TokenId>(id);
+  return make_error(ErrorCode::kBadModel, fmt::format("{}: {}: expected a token id below {}, found {}",
+                                                      file.path().native(), key, kMaxVocabulary, id));
+}
+
 Result<std::optional<TokenId>> config_id(const ModelFile& file, std::string_view key) {
   auto id = file.metadata().optional_u64(key);
   if (!id) return id.error();
   if (!*id) return std::optional<TokenId>();
-  if (**id >= kMaxVocabulary) {
-    return make_error(ErrorCode::kBadModel, fmt::format("{}: {}: expected a token id below {}, found {}",
-                                                        file.path().native(), key, kMaxVocabulary, **id));
+  auto checked = checked_id(file, key, **id);
+  if (!checked) return checked.error();
+  return std::optional<TokenId>(*checked);
+}
+
+Result<std::vector<TokenId>> config_ids(const ModelFile& file, std::string_view key) {
+  std::vector<TokenId> ids;
+  if (file.metadata().find(key) == nullptr) return ids;
+  auto list = file.metadata().integers(key);
+  if (!list) return list.error();
+  for (const std::int64_t id : *list) {
+    auto checked = checked_id(file, key, static_cast<std::uint64_t>(id));
+    if (!checked) return checked.error();
+    ids.push_back(*checked);
   }
-  return std::optional<TokenId>(static_cast<TokenId>(**id));
+  return ids;
 }
 
 Result<std::unique_ptr<Tokenizer>> load_unchecked(const ModelFile& file) {
@@ -48,7 +67,9 @@ Result<std::unique_ptr<Tokenizer>> load_unchecked(const ModelFile& file) {
   if (!bos) return bos.error();
   auto eos = config_id(file, "tokenizer.ggml.eos_token_id");
   if (!eos) return eos.error();
-  return load_hugging_face_tokenizer(file.directory(), {.bos = *bos, .eos = *eos});
+  auto ends = config_ids(file, "tokenizer.ggml.eos_token_ids");
+  if (!ends) return ends.error();
+  return load_hugging_face_tokenizer(file.directory(), {.bos = *bos, .eos = *eos, .ends = std::move(*ends)});
 }
 
 }  // namespace

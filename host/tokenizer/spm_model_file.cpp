@@ -134,8 +134,10 @@ void add_special_tokens(const Trainer& trainer, SpmSpec& spec) {
     if (type == PieceType::kControl && spelling == trainer.bos) spec.bos = id;
     if (type == PieceType::kControl && spelling == trainer.eos) spec.eos = id;
     const bool special = type == PieceType::kControl || type == PieceType::kUnknown;
-    // A user-defined token that begins with U+2581 begins with a space in the text; merging finds it.
-    const bool user_defined = type == PieceType::kUserDefined && spelling.find(kSpaceMark) == std::string_view::npos;
+    // A user-defined token that begins with U+2581 begins with a space in the text; merging finds it. But the end of an
+    // answer is no text.
+    const bool user_defined = type == PieceType::kUserDefined &&
+                              (spelling.find(kSpaceMark) == std::string_view::npos || is_end_token_name(spelling));
     if (special || user_defined) {
       spec.added.push_back({.content = std::string(spelling), .id = id, .special = special});
     }

@@ -222,9 +222,11 @@ std::optional<TokenId> SpmVocabulary::symbol(std::string_view bytes) const {
 // SentencePiece merges the two neighbours whose concatenation is the token with the highest score, the leftmost of
 // equals. As rules: every way to cut a token into two symbols, ranked by score; equal scores have equal ranks.
 void SpmVocabulary::fill_rules(const SpmSpec& spec) {
+  const std::vector<bool> is_markup = markup_by_id(spec.added, spec.tokens.size());
   std::vector<TokenId> by_score;
   table_.for_each_entry([&](std::string_view bytes, const TokenTable::Entry& entry) {
-    if (read_char(bytes, 0).length < bytes.size()) by_score.push_back(entry.id);
+    const bool is_long = read_char(bytes, 0).length < bytes.size();
+    if (is_long && !is_markup[static_cast<std::size_t>(entry.id)]) by_score.push_back(entry.id);
   });
   const auto score = [&](TokenId id) { return spec.scores[static_cast<std::size_t>(id)]; };
   std::sort(by_score.begin(), by_score.end(), [&](TokenId a, TokenId b) { return score(a) > score(b); });
@@ -247,6 +249,7 @@ Result<void> SpmVocabulary::fill_listed_rules(const SpmSpec& spec) {
                                       spec.merges.size()));
   }
   merges_.reserve(spec.merges.size());
+  const std::vector<bool> is_markup = markup_by_id(spec.added, spec.tokens.size());
   for (std::size_t rank = 0; rank < spec.merges.size(); ++rank) {
     const auto& [left, right] = spec.merges[rank];
     const auto known = [&](std::string_view spelling) -> const TokenTable::Entry* {
@@ -262,6 +265,7 @@ Result<void> SpmVocabulary::fill_listed_rules(const SpmSpec& spec) {
       return bad_spec(spec, fmt::format("{}[{}]: merge of {} and {}: expected tokens of the vocabulary, {} is not one",
                                         spec.merges_field, rank, quote(left), quote(right), unknown));
     }
+    if (is_markup[static_cast<std::size_t>(merged->id)]) continue;
     merges_.set(left_entry->id, right_entry->id, {static_cast<std::uint32_t>(rank), merged->id});
   }
   return {};

@@ -25,8 +25,8 @@ struct TextRange {
 struct EncodeOptions {
   bool add_special = false;    ///< add BOS / EOS where the file's rules say so
   bool parse_special = false;  ///< text that spells a special token becomes that token; otherwise it is plain text
-  /// Where parse_special does not hold: what a user wrote inside of a chat template. A special token that would need a
-  /// byte of these ranges is plain text. Ascending, disjoint, not empty.
+  /// Where parse_special does not hold: what a user wrote inside of a chat template. A special token, or one spelled
+  /// like markup, that would need a byte of these ranges is plain text. Ascending, disjoint, not empty.
   std::span<const TextRange> literal = {};
 };
 

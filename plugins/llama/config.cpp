@@ -46,14 +46,64 @@ void read_heads(const abi::Source& source, Config& c) {
   }
 }
 
+/// A key that says nothing when it holds `usual`, as in files that spell every default out, and that nothing here
+/// follows when it holds something else.
+void usual_only(const abi::Source& source, const char* key, double usual) {
+  const auto value = source.optional_f64(key);
+  if (value && *value != usual) {
+    abi::fail(LLORCH_UNSUPPORTED, key, ": expected ", usual, " or no such key, found ", *value);
+  }
+}
+
+/// Settings that count with YaRN alone. (rope.scaling.finetuned is a remark: no code follows it.)
+void refuse_yarn_settings(const abi::Source& source, const std::string& type) {
+  usual_only(source, "llama.rope.scaling.attn_factor", 1.0);
+  usual_only(source, "llama.rope.scaling.yarn_attn_factor", 1.0);
+  const char* extrapolation_key = "llama.rope.scaling.yarn_ext_factor";
+  const double extrapolation = source.optional_f64(extrapolation_key).value_or(0.0);
+  if (!(extrapolation <= 0)) {
+    abi::fail(LLORCH_UNSUPPORTED, extrapolation_key, ": expected 0 with the scaling ", type, ", found ", extrapolation);
+  }
+}
+
+void read_yarn(const abi::Source& source, const Config& c, common::RopeSettings& rope) {
+  rope.scaling = common::RopeSettings::Scaling::kYarn;
+  rope.original_context =
+      positive_or(source, "llama.rope.scaling.original_context_length", static_cast<double>(c.n_positions));
+  rope.beta_fast = positive_or(source, "llama.rope.scaling.yarn_beta_fast", 32.0);
+  rope.beta_slow = positive_or(source, "llama.rope.scaling.yarn_beta_slow", 1.0);
+  rope.attention_factor = positive_or(source, "llama.rope.scaling.attn_factor", 1.0);
+  const char* extrapolation_key = "llama.rope.scaling.yarn_ext_factor";
+  const double extrapolation = source.optional_f64(extrapolation_key).value_or(1.0);
+  if (!std::isfinite(extrapolation)) {
+    abi::fail(LLORCH_BAD_MODEL, extrapolation_key, ": expected a finite number, found ", extrapolation);
+  }
+  rope.extrapolation = extrapolation < 0 ? 1.0 : extrapolation;  // below 0 means "the usual", which is 1
+  // Converters put the whole scale here that Hugging Face calls attention_factor, others what comes on top of YaRN's
+  // own. No program uses the key in this family, so only what changes nothing either way can be told from a guess.
+  const char* attention_key = "llama.rope.scaling.yarn_attn_factor";
+  const double attention = source.optional_f64(attention_key).value_or(1.0);
+  const double whole = rope.factor > 1.0 ? 1.0 + 0.1 * std::log(rope.factor) : 1.0;
+  if (attention != 1.0 && !(std::abs(attention - whole) < 1e-4)) {
+    abi::fail(LLORCH_UNSUPPORTED, attention_key, ": expected 1, or ", whole, " (1 + 0.1 ln(factor)), found ", attention,
+              ": llama.rope.scaling.attn_factor is the key of what is beyond that");
+  }
+  usual_only(source, "llama.rope.scaling.yarn_log_multiplier", 0.0);
+}
+
 common::RopeSettings read_rope(const abi::Source& source, const Config& c) {
   common::RopeSettings rope;
-  rope.rotated = u32_or(source, "llama.rope.dimension_count", 2, kMostHeadDim, c.head_dim);
-  if (rope.rotated % 2 != 0 || rope.rotated > c.head_dim) {
-    abi::fail(LLORCH_BAD_MODEL, "llama.rope.dimension_count: expected an even number up to ", c.head_dim,
-              ", the length of a head, found ", rope.rotated);
+  const char* rotated_key = "llama.rope.dimension_count";
+  rope.rotated = u32_or(source, rotated_key, 1, kMostHeadDim, c.head_dim);
+  // Llamas turn their heads as a whole: a file that says otherwise belongs to another family.
+  if (rope.rotated != c.head_dim) {
+    abi::fail(LLORCH_BAD_MODEL, rotated_key, ": expected ", c.head_dim, ", the length of a head, found ", rope.rotated);
+  }
+  if (c.head_dim % 2 != 0) {
+    abi::fail(LLORCH_BAD_MODEL, "llama.attention.key_length: expected heads of an even length, found ", c.head_dim);
   }
   rope.base = positive_or(source, "llama.rope.freq_base", 10000.0);
+  usual_only(source, "llama.rope.scaling.alpha", 0.0);
   const char* type_key = "llama.rope.scaling.type";
   // Older files say no type, and the oldest have another key for the factor: what they mean is linear. 0 stands for 1.
   const char* factor_key =
@@ -61,22 +111,17 @@ common::RopeSettings read_rope(const abi::Source& source, const Config& c) {
   const auto stated = source.optional_string(type_key);
   const bool scaled = source.optional_f64(factor_key).value_or(0.0) != 0.0;
   const std::string type = stated.value_or(scaled ? "linear" : "none");
+  if (type != "none" && type != "linear" && type != "yarn") {
+    abi::fail(LLORCH_UNSUPPORTED, type_key, ": expected none, linear or yarn, found ", type);
+  }
+  if (type != "yarn") refuse_yarn_settings(source, type);
   if (type == "none") return rope;
   rope.factor = scaled ? positive_or(source, factor_key, 1.0) : 1.0;
-  if (type == "linear") {
+  if (type == "yarn") {
+    read_yarn(source, c, rope);
+  } else {
     rope.scaling = common::RopeSettings::Scaling::kLinear;
-    return rope;
   }
-  if (type != "yarn") abi::fail(LLORCH_UNSUPPORTED, type_key, ": expected none, linear or yarn, found ", type);
-  rope.scaling = common::RopeSettings::Scaling::kYarn;
-  rope.original_context =
-      positive_or(source, "llama.rope.scaling.original_context_length", static_cast<double>(c.n_positions));
-  rope.beta_fast = positive_or(source, "llama.rope.scaling.yarn_beta_fast", 32.0);
-  rope.beta_slow = positive_or(source, "llama.rope.scaling.yarn_beta_slow", 1.0);
-  rope.attention_factor = positive_or(source, "llama.rope.scaling.attn_factor", 1.0);
-  // Below 0 means "the usual", which is 1.
-  const double extrapolation = source.optional_f64("llama.rope.scaling.yarn_ext_factor").value_or(1.0);
-  rope.extrapolation = extrapolation < 0 ? 1.0 : extrapolation;
   return rope;
 }
 

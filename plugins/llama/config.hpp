@@ -29,8 +29,8 @@ struct Config {
 };
 
 /// Reads the GGUF keys `llama.*`; n_vocab, tied_output and has_rope_freqs come from the tensors. UNSUPPORTED: another
-/// architecture, a mixture of experts, another kind of rotary scaling. BAD_MODEL: a key is absent, out of range or
-/// contradicts another.
+/// architecture, a mixture of experts, another kind of rotary scaling or a setting of it that no code here follows.
+/// BAD_MODEL: a key is absent, out of range or contradicts another.
 Config read_config(const abi::Source& source);
 
 }  // namespace llorch::llama

@@ -97,7 +97,10 @@ std::ostream& operator<<(std::ostream& out, const PluginAndModel& pair) {
 const std::vector<PluginAndModel> model_files = {{"gpt2_cpu.so", "models/tiny-gpt2"},
                                                  {"gpt2_cpu.so", "tests/fixtures/gpt2_random.gguf"},
                                                  {"gpt2_cpu.so", "tests/fixtures/gpt2_random_f16"},
-                                                 {"llama2_cpu.so", "models/tiny-llama2.gguf"}};
+                                                 {"llama2_cpu.so", "models/tiny-llama2.gguf"},
+                                                 {"llama2_cpu.so", "tests/fixtures/llama_random_yarn"},
+                                                 {"llama2_cpu.so", "tests/fixtures/mistral_random"},
+                                                 {"llama2_cpu.so", "tests/fixtures/quantized/q4_k_m.gguf"}};
 
 struct Fault {
   const char* fault;

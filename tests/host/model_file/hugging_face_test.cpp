@@ -115,7 +115,8 @@ BOOST_AUTO_TEST_CASE(activations_are_translated_or_refused_by_name) {
   expect_config_accepted("activation_function", "\"gelu_pytorch_tanh\"");
   expect_config_accepted("activation_function", "\"gelu\"");
   expect_config_refused("activation_function", "\"relu\"", {"config.json", "'activation_function'", "found \"relu\""});
-  expect_config_refused("activation_function", "3", {"config.json", "'activation_function'", "expected a string"});
+  expect_config_refused("activation_function", "3",
+                        {"config.json", "'activation_function'", "expected a string, found 3"});
 }
 
 BOOST_AUTO_TEST_CASE(switches_that_change_the_mathematics_are_refused_by_name) {
@@ -130,15 +131,21 @@ BOOST_AUTO_TEST_CASE(a_configuration_value_that_is_missing_or_wrong_is_named) {
     expect_config_refused(key, "", {"config.json", "'" + key + "'", "is missing"});
   }
   expect_config_refused("n_positions", "", {"'n_ctx'", "is missing"});
-  expect_config_refused("n_embd", "6.0", {"'n_embd'", "expected an integer of 0 or more"});
-  expect_config_refused("n_embd", "-6", {"'n_embd'", "expected an integer of 0 or more"});
-  expect_config_refused("n_embd", "\"6\"", {"'n_embd'", "expected an integer of 0 or more"});
-  expect_config_refused("n_layer", "513", {"'gpt2.block_count'", "expected 1 to 512, found 513"});
-  expect_config_refused("n_head", "4", {"'gpt2.attention.head_count'", "found 4"});
-  expect_config_refused("layer_norm_epsilon", "0", {"'gpt2.attention.layer_norm_epsilon'", "found 0"});
+  expect_config_refused("n_embd", "6.0", {"config.json: key 'n_embd'", "expected an integer of 0 or more, found 6.0"});
+  expect_config_refused("n_embd", "-6", {"config.json: key 'n_embd'", "expected an integer of 0 or more, found -6"});
+  expect_config_refused("n_embd", "\"6\"", {"config.json: key 'n_embd'", "an integer of 0 or more, found \"6\""});
+  expect_config_refused("n_layer", "513", {"config.json: key 'n_layer'", "expected 1 to 512, found 513"});
+  expect_config_refused("n_head", "4", {"config.json: key 'n_head'", "expected a divisor of n_embd 6, found 4"});
+  expect_config_refused("n_head", "0", {"config.json: key 'n_head'", "expected 1 to 2147483647, found 0"});
+  expect_config_refused("n_positions", "4294967296", {"config.json: key 'n_positions'", "found 4294967296"});
+  expect_config_refused("n_inner", "[]", {"config.json: key 'n_inner'", "found an array"});
+  expect_config_refused("layer_norm_epsilon", "0",
+                        {"config.json: key 'layer_norm_epsilon'", "expected a finite number above 0, found 0"});
   expect_config_refused("layer_norm_epsilon", "1e400", {"config.json", "does not fit a double"});
   expect_config_refused("vocab_size", "8", {"wte.weight", "shape [8, 6] expected", "found [7, 6]"});
   expect_config_refused("bos_token_id", "-1", {"'bos_token_id'", "expected an integer of 0 or more"});
+  expect_config_refused("eos_token_id", "[6, -1]", {"'eos_token_id[1]'", "expected an integer of 0 or more, found -1"});
+  expect_config_refused("eos_token_id", "[6, \"x\"]", {"'eos_token_id[1]'", "found \"x\""});
 }
 
 BOOST_AUTO_TEST_CASE(token_ids_that_are_null_or_a_list_are_understood) {
@@ -150,6 +157,8 @@ BOOST_AUTO_TEST_CASE(token_ids_that_are_null_or_a_list_are_understood) {
   const auto model = expect_opened(directory.path());
   BOOST_TEST(model->metadata().find("tokenizer.ggml.bos_token_id") == nullptr);
   BOOST_TEST(*model->metadata().u64("tokenizer.ggml.eos_token_id") == 3U);
+  BOOST_TEST(*model->metadata().integers("tokenizer.ggml.eos_token_ids") == (std::vector<std::int64_t>{3, 4}),
+             boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(a_configuration_that_is_no_json_object_is_refused) {
@@ -161,7 +170,8 @@ BOOST_AUTO_TEST_CASE(a_configuration_that_is_no_json_object_is_refused) {
   BOOST_TEST(opened.error().message.find("config.json: invalid JSON at byte 22") != std::string::npos,
              opened.error().message);
   directory.write("config.json", "[]");
-  BOOST_TEST(ModelFile::open(directory.path()).error().message.find("expected a JSON object") != std::string::npos);
+  BOOST_TEST(ModelFile::open(directory.path()).error().message.find("expected a JSON object, found an array") !=
+             std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(causal_masks_are_ignored_whatever_their_type) {

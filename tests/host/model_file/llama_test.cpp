@@ -41,12 +41,19 @@ std::unique_ptr<ModelFile> opened_with(const TemporaryDirectory& directory, cons
   return expect_opened(directory.path());
 }
 
+/// What config.json alone says, of sizes that no weights here have.
+std::unique_ptr<ModelFile> configured_with(const TemporaryDirectory& directory, const Config& changes) {
+  directory.write("config.json", config_text(with(changes)));
+  return expect_opened(directory.path(), {.vocabulary_only = true});
+}
+
 void expect_config_refused(const Config& changes, std::initializer_list<std::string_view> parts) {
   const TemporaryDirectory directory;
   write_tiny_llama(directory, with(changes));
   const auto opened = ModelFile::open(directory.path());
   BOOST_REQUIRE_MESSAGE(!opened, "a configuration with " << changes.begin()->first << " = " << changes.begin()->second
                                                          << " was accepted");
+  BOOST_TEST(opened.error().message.find("config.json: key '") != std::string::npos, opened.error().message);
   for (const std::string_view part : parts) {
     BOOST_TEST(opened.error().message.find(part) != std::string::npos,
                "\"" << part << "\" in: " << opened.error().message);
@@ -153,6 +160,80 @@ BOOST_AUTO_TEST_CASE(only_mistral_has_a_sliding_window) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_mistral_that_says_nothing_of_its_window_or_key_heads_has_the_usual_ones) {
+  const Config silent = {{"model_type", "\"mistral\""}, {"num_attention_heads", "16"}, {"num_key_value_heads", ""}};
+  const TemporaryDirectory directory;
+  const auto mistral = configured_with(directory, silent);
+  BOOST_TEST(*mistral->metadata().u64("llama.attention.sliding_window") == 4096U);
+  BOOST_TEST(*mistral->metadata().u64("llama.attention.head_count_kv") == 8U);
+  Config other = silent;
+  other["num_key_value_heads"] = other["sliding_window"] = "null";
+  const TemporaryDirectory nulls;
+  const auto none = configured_with(nulls, other);
+  BOOST_TEST(none->metadata().find("llama.attention.sliding_window") == nullptr);
+  BOOST_TEST(*none->metadata().u64("llama.attention.head_count_kv") == 16U);
+  other = silent;
+  other["model_type"] = "\"llama\"";
+  const TemporaryDirectory llamas;
+  BOOST_TEST(*configured_with(llamas, other)->metadata().u64("llama.attention.head_count_kv") == 16U);
+  expect_config_refused({{"model_type", "\"mistral\""}, {"num_key_value_heads", ""}},
+                        {"'num_key_value_heads'", "divisor of num_attention_heads 2, found none, which means 8"});
+}
+
+BOOST_AUTO_TEST_CASE(a_context_that_linear_scaling_explains_is_the_one_of_max_sequence_length) {
+  const std::string linear = R"({"type": "linear", "factor": 4.0})";
+  const std::string yarn = R"({"type": "yarn", "factor": 4.0})";
+  struct Case {
+    std::string scaling, length;
+    std::uint64_t expected;
+  };
+  for (const auto& [scaling, length, expected] :
+       {Case{linear, "16384", 16384}, Case{linear, "12000", 12000}, Case{linear, "16385", 4096},
+        Case{linear, "2048", 4096}, Case{linear, "null", 4096}, Case{"null", "16384", 4096},
+        Case{yarn, "16384", 4096}}) {
+    const TemporaryDirectory directory;
+    const auto model = configured_with(
+        directory, {{"max_position_embeddings", "4096"}, {"max_sequence_length", length}, {"rope_scaling", scaling}});
+    BOOST_TEST(*model->metadata().u64("llama.context_length") == expected, scaling << ", " << length);
+  }
+  expect_config_refused({{"max_sequence_length", "\"long\""}, {"rope_scaling", linear}},
+                        {"'max_sequence_length'", "expected an integer of 0 or more, found \"long\""});
+}
+
+BOOST_AUTO_TEST_CASE(scaling_that_is_said_by_half_or_in_two_ways_is_refused) {
+  expect_config_refused({{"rope_scaling", R"({"factor": 8.0})"}},
+                        {"'rope_scaling.rope_type'", "is missing, expected linear, llama3 or yarn beside 'factor'"});
+  expect_config_refused({{"rope_parameters", R"({"rope_theta": 500.0, "low_freq_factor": 1.0})"}},
+                        {"'rope_parameters.rope_type'", "is missing", "'low_freq_factor'"});
+  expect_config_refused({{"rope_scaling", R"({"rope_type": "default", "factor": 8})"}},
+                        {"'rope_scaling.factor'", "nothing beside the type \"default\"", "found 8"});
+  expect_config_refused({{"rope_scaling", R"({"type": "linear", "rope_type": "yarn", "factor": 8})"}},
+                        {"'rope_scaling.type'", "expected \"yarn\", as rope_type says, found \"linear\""});
+  expect_config_refused({{"rope_scaling", R"({"rope_type": "yarn", "factor": 2, "extrapolation_factor": 0.5})"}},
+                        {"'rope_scaling.extrapolation_factor'", "only 1", "found 0.5"});
+  expect_config_refused({{"rope_scaling", R"({"rope_type": "yarn", "factor": 2, "attn_factor": 2})"}},
+                        {"'rope_scaling.attn_factor'", "only 1", "found 2"});
+}
+
+BOOST_AUTO_TEST_CASE(scaling_that_says_the_same_twice_or_nothing_is_accepted) {
+  for (const std::string same : {R"({"type": "linear", "rope_type": "linear", "factor": 8})",
+                                 R"({"type": null, "rope_type": "linear", "factor": 8})"}) {
+    const TemporaryDirectory directory;
+    const auto model = opened_with(directory, {{"rope_scaling", same}});
+    BOOST_TEST(*model->metadata().string("llama.rope.scaling.type") == "linear", same);
+  }
+  for (const std::string nothing : {"{}", R"({"rope_type": "default"})", R"({"type": "default", "factor": 1.0})",
+                                    R"({"rope_type": null, "factor": null})"}) {
+    const TemporaryDirectory directory;
+    const auto model = opened_with(directory, {{"rope_scaling", nothing}});
+    BOOST_TEST(model->metadata().find("llama.rope.scaling.type") == nullptr, nothing);
+  }
+  const TemporaryDirectory directory;
+  const auto model =
+      opened_with(directory, {{"rope_scaling", "{}"}, {"rope_parameters", R"({"rope_type": "linear", "factor": 8})"}});
+  BOOST_TEST(*model->metadata().f64("llama.rope.scaling.factor") == 8.0);
+}
+
 BOOST_AUTO_TEST_CASE(linear_scaling_is_read_in_its_old_and_its_new_form) {
   for (const Config& changes :
        {Config{{"rope_scaling", R"({"type": "linear", "factor": 2.5})"}, {"rope_theta", "500.0"}},
@@ -179,6 +260,26 @@ BOOST_AUTO_TEST_CASE(yarn_carries_its_betas_and_an_attention_factor_beyond_its_o
   BOOST_TEST(*metadata.f64("llama.rope.scaling.yarn_beta_slow") == 1.0);
   const double own = 1.0 + 0.1 * std::log(4.0);
   BOOST_TEST(std::abs(*metadata.f64("llama.rope.scaling.attn_factor") * own - 1.5) < 1e-12);
+}
+
+BOOST_AUTO_TEST_CASE(settings_of_yarn_that_are_0_count_as_not_given) {
+  const TemporaryDirectory directory;
+  const auto model = opened_with(
+      directory, {{"rope_scaling", R"({"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 2,
+                                       "mscale": 2.0, "mscale_all_dim": 0, "beta_fast": 0, "beta_slow": 0.0})"}});
+  BOOST_TEST(*model->metadata().f64("llama.rope.scaling.attn_factor") == 1.0);
+  BOOST_TEST(*model->metadata().f64("llama.rope.scaling.yarn_beta_fast") == 32.0);
+  BOOST_TEST(*model->metadata().f64("llama.rope.scaling.yarn_beta_slow") == 1.0);
+}
+
+BOOST_AUTO_TEST_CASE(both_scales_of_yarn_divide_each_other) {
+  const TemporaryDirectory directory;
+  const auto model = opened_with(
+      directory, {{"rope_scaling", R"({"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 2,
+                                       "mscale": 2.0, "mscale_all_dim": 0.5})"}});
+  const double logarithm = 0.1 * std::log(4.0);
+  const double expected = (1.0 + 2.0 * logarithm) / (1.0 + 0.5 * logarithm) / (1.0 + logarithm);
+  BOOST_TEST(std::abs(*model->metadata().f64("llama.rope.scaling.attn_factor") - expected) < 1e-12);
 }
 
 BOOST_AUTO_TEST_CASE(llama3_scaling_becomes_the_tensor_that_divides_the_frequencies) {
@@ -211,18 +312,49 @@ BOOST_AUTO_TEST_CASE(what_no_plugin_computes_is_refused_by_key_and_value) {
                         {"rope_scaling", "rope_parameters"});
 }
 
+BOOST_AUTO_TEST_CASE(a_value_of_another_kind_is_refused_with_what_was_expected_and_what_was_found) {
+  const std::string integer = "expected an integer of 0 or more, found ";
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"\"4096\"", "\"4096\""}, {"6.0", "6.0"},      {"-6", "-6"},
+      {"true", "true"},         {"[4]", "an array"}, {"{}", "an object"}};
+  for (const auto& [text, found] : cases)
+    expect_config_refused({{"hidden_size", text}}, {"'hidden_size'", integer + found});
+  expect_config_refused({{"hidden_size", "null"}}, {"'hidden_size'", "is missing, expected an integer of 0 or more"});
+  expect_config_refused({{"rms_norm_eps", "\"1e-5\""}}, {"'rms_norm_eps'", "expected a number, found \"1e-5\""});
+  expect_config_refused({{"tie_word_embeddings", "1"}}, {"'tie_word_embeddings'", "expected true or false, found 1"});
+  expect_config_refused({{"hidden_act", "7"}}, {"'hidden_act'", "expected a string, found 7"});
+  expect_config_refused({{"rope_scaling", R"({"rope_type": 3})"}},
+                        {"'rope_scaling.rope_type'", "expected a string, found 3"});
+  expect_config_refused({{"rope_scaling", R"({"rope_type": "linear", "factor": "2"})"}},
+                        {"'rope_scaling.factor'", "expected a number, found \"2\""});
+}
+
 BOOST_AUTO_TEST_CASE(sizes_that_cannot_be_are_refused_by_key) {
-  expect_config_refused({{"num_attention_heads", "0"}}, {"num_attention_heads"});
-  expect_config_refused({{"num_key_value_heads", "3"}}, {"head_count_kv"});
+  expect_config_refused({{"num_attention_heads", "0"}}, {"'num_attention_heads'", "expected 1 to", "found 0"});
+  for (const std::string key :
+       {"hidden_size", "intermediate_size", "num_hidden_layers", "max_position_embeddings", "vocab_size"}) {
+    expect_config_refused({{key, "0"}}, {"'" + key + "'", "expected 1 to", "found 0"});
+    expect_config_refused({{key, "4294967296"}}, {"'" + key + "'", "expected 1 to", "found 4294967296"});
+  }
+  expect_config_refused({{"num_hidden_layers", "513"}}, {"'num_hidden_layers'", "expected 1 to 512, found 513"});
+  expect_config_refused({{"num_key_value_heads", "0"}}, {"'num_key_value_heads'", "expected 1 to", "found 0"});
+  expect_config_refused({{"num_key_value_heads", "3"}},
+                        {"'num_key_value_heads'", "expected a divisor of num_attention_heads 2, found 3"});
   expect_config_refused({{"head_dim", "5"}}, {"head_dim", "even"});
   expect_config_refused({{"head_dim", "0"}}, {"head_dim"});
   expect_config_refused({{"head_dim", "1000000000000"}}, {"head_dim"});
   expect_config_refused({{"head_dim", ""}, {"num_attention_heads", "3"}}, {"num_attention_heads", "divisor"});
   expect_config_refused({{"hidden_size", ""}}, {"hidden_size", "missing"});
-  expect_config_refused({{"rms_norm_eps", "0"}}, {"layer_norm_rms_epsilon"});
-  expect_config_refused({{"rope_theta", "-1.0"}}, {"rope_theta"});
-  expect_config_refused({{"rope_scaling", "7"}}, {"rope_scaling", "object"});
-  expect_config_refused({{"rope_scaling", R"({"rope_type": "linear"})"}}, {"factor", "missing"});
+  expect_config_refused({{"rms_norm_eps", "0"}}, {"'rms_norm_eps'", "expected a finite number above 0, found 0"});
+  expect_config_refused({{"rope_theta", "-1.0"}}, {"'rope_theta'", "expected a finite number above 0, found -1.0"});
+  expect_config_refused({{"rope_scaling", "7"}}, {"'rope_scaling'", "expected an object, found 7"});
+  expect_config_refused({{"rope_scaling", R"({"rope_type": "linear"})"}},
+                        {"'rope_scaling.factor'", "is missing, expected a finite number above 0"});
+  expect_config_refused({{"rope_scaling", R"({"rope_type": "yarn", "factor": 2, "mscale_all_dim": -1})"}},
+                        {"'rope_scaling.mscale_all_dim'", "expected a finite number above 0, found -1"});
+  expect_config_refused(
+      {{"rope_scaling", R"({"rope_type": "yarn", "factor": 2, "original_max_position_embeddings": 1e30})"}},
+      {"'rope_scaling.original_max_position_embeddings'", "expected an integer of 0 or more, found 1"});
   expect_config_refused({{"rope_scaling", R"({"rope_type": "linear", "factor": 0})"}}, {"factor", "above 0"});
   expect_config_refused({{"rope_scaling", R"({"rope_type": "llama3", "factor": 2, "low_freq_factor": 4})"}},
                         {"high_freq_factor"});
@@ -240,10 +372,10 @@ BOOST_AUTO_TEST_CASE(a_gguf_file_is_checked_the_same_way) {
                       {"llama.attention.head_count_kv", "divisor"});
   expect_gguf_refused([](GgufWriter& w) { w.set("llama.attention.key_length", gguf_u32(70000)); },
                       {"llama.attention.key_length"});
-  expect_gguf_refused([](GgufWriter& w) { w.set("llama.rope.dimension_count", gguf_u32(3)); },
-                      {"llama.rope.dimension_count", "even"});
-  expect_gguf_refused([](GgufWriter& w) { w.set("llama.rope.dimension_count", gguf_u32(8)); },
-                      {"llama.rope.dimension_count", "up to 6"});
+  for (const std::uint32_t part : {0U, 3U, 4U, 8U}) {
+    expect_gguf_refused([part](GgufWriter& w) { w.set("llama.rope.dimension_count", gguf_u32(part)); },
+                        {"llama.rope.dimension_count", "expected 6, the length of a head", std::to_string(part)});
+  }
   expect_gguf_refused(
       [](GgufWriter& w) {
         w.tensors.push_back({"rope_freqs.weight", {4}, 0, tiny_data(0, 4, 1, false)});

@@ -131,10 +131,11 @@ BOOST_AUTO_TEST_CASE(an_index_of_another_form_is_refused) {
   ShardedModel().write(directory);
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"{", "invalid JSON"},
-      {"[]", "expected an object with an object weight_map"},
-      {R"({"weight_map":[]})", "expected an object with an object weight_map"},
+      {"[]", "expected a JSON object, found an array"},
+      {"{}", "weight_map: is missing, expected an object"},
+      {R"({"weight_map":"w.safetensors"})", "weight_map: expected an object, found \"w.safetensors\""},
       {R"({"weight_map":{}})", "expected at least one tensor, found none"},
-      {R"({"weight_map":{"t":3}})", "file of tensor \"t\": expected a string"},
+      {R"({"weight_map":{"t":3}})", "file of tensor \"t\": expected a string, found 3"},
   };
   for (const auto& [text, part] : cases) {
     expect_refused(directory.write(kIndex, text), {part});

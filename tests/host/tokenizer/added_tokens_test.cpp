@@ -40,15 +40,35 @@ BOOST_AUTO_TEST_CASE(special_tokens_are_text_unless_parsed) {
 
 BOOST_AUTO_TEST_CASE(special_tokens_are_text_where_they_touch_a_literal_range) {
   const AddedTokens tokens({{.content = "<s>", .id = 1, .special = true},
-                            {.content = "<u>", .id = 2},
+                            {.content = "uuu", .id = 2},
                             {.content = "<n>", .id = 3, .special = true, .normalized = true}});
-  const auto with = [&](std::vector<TextRange> literal) { return show(tokens.split("<s>a<u><n><s>", true, literal)); };
-  BOOST_TEST(with({}) == "[<s>=1][a][<u>=2][<n>=3][<s>=1]");
-  BOOST_TEST(with({{0, 3}}) == "[<s>a][<u>=2][<n>=3][<s>=1]");
-  BOOST_TEST(with({{3, 7}}) == "[<s>=1][a][<u>=2][<n>=3][<s>=1]");
-  BOOST_TEST(with({{2, 3}, {9, 10}}) == "[<s>a][<u>=2][<n>][<s>=1]");
-  BOOST_TEST(with({{0, 1}, {12, 13}}) == "[<s>a][<u>=2][<n>=3][<s>]");
-  BOOST_TEST(with({{0, 13}}) == "[<s>a][<u>=2][<n><s>]");
+  const auto with = [&](std::vector<TextRange> literal) { return show(tokens.split("<s>auuu<n><s>", true, literal)); };
+  BOOST_TEST(with({}) == "[<s>=1][a][uuu=2][<n>=3][<s>=1]");
+  BOOST_TEST(with({{0, 3}}) == "[<s>a][uuu=2][<n>=3][<s>=1]");
+  BOOST_TEST(with({{3, 7}}) == "[<s>=1][a][uuu=2][<n>=3][<s>=1]");
+  BOOST_TEST(with({{2, 3}, {9, 10}}) == "[<s>a][uuu=2][<n>][<s>=1]");
+  BOOST_TEST(with({{0, 1}, {12, 13}}) == "[<s>a][uuu=2][<n>=3][<s>]");
+  BOOST_TEST(with({{0, 13}}) == "[<s>a][uuu=2][<n><s>]");
+}
+
+// Old converters call the marks of a conversation "user-defined", and some vocabularies do not call theirs special.
+BOOST_AUTO_TEST_CASE(tokens_spelled_like_markup_are_text_where_they_touch_a_literal_range) {
+  const AddedTokens tokens({{.content = "<|im_start|>", .id = 1},
+                            {.content = "[INST]", .id = 2},
+                            {.content = "<t>", .id = 3, .normalized = true},
+                            {.content = "\xE2\x96\x81<EOT>", .id = 4},
+                            {.content = "  ", .id = 5},
+                            {.content = "<>", .id = 6},
+                            {.content = "word", .id = 7}});
+  const std::string all = "<|im_start|>[INST]<t>\xE2\x96\x81<EOT>  <>word";
+  const std::string words = "[  =5][<>=6][word=7]";
+  BOOST_TEST(show(tokens.split(all, true)) == "[<|im_start|>=1][[INST]=2][<t>=3][\xE2\x96\x81<EOT>=4]" + words);
+  for (const bool parse_special : {true, false}) {
+    const std::vector<TextRange> whole = {{0, all.size()}};
+    BOOST_TEST(show(tokens.split(all, parse_special, whole)) == "[<|im_start|>[INST]<t>\xE2\x96\x81<EOT>]" + words);
+  }
+  const std::vector<TextRange> first_byte = {{0, 1}};
+  BOOST_TEST(show(tokens.split("<|im_start|><|im_start|>", true, first_byte)) == "[<|im_start|>][<|im_start|>=1]");
 }
 
 BOOST_AUTO_TEST_CASE(white_space_is_stripped_on_the_sides_that_say_so) {

@@ -175,6 +175,22 @@ BOOST_AUTO_TEST_CASE(ignore_merges_takes_a_word_that_is_a_token_as_it_is) {
   BOOST_TEST((tokenizer->encode("end") == Ids{'e', 'n', 'd'}));  // special: never out of plain text
 }
 
+BOOST_AUTO_TEST_CASE(merging_never_makes_a_token_that_is_spelled_like_markup) {
+  ByteVocabulary vocabulary;
+  vocabulary.merge("<", "t").merge("<t", ">");
+  BpeSpec spec = vocabulary.spec();
+  spec.whole_text_is_a_word = true;
+  BOOST_TEST((make(spec)->encode("<t>") == Ids{257}));
+  spec.added.push_back({.content = "<t>", .id = 257});
+  const std::vector<TextRange> whole = {{0, 3}};
+  for (const bool ignore_merges : {false, true}) {
+    spec.ignore_merges = ignore_merges;
+    const auto tokenizer = make(spec);
+    BOOST_TEST((tokenizer->encode("<t>") == Ids{257}));
+    BOOST_TEST((tokenizer->encode("<t>", {.parse_special = true, .literal = whole}) == Ids{256, '>'}));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_doubled_merge_counts_where_it_stands_last) {
   ByteVocabulary vocabulary;
   vocabulary.merge("a", "b").merge("b", "c");

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/json.hpp"
 #include "support/byte_vocabulary.hpp"
 #include "support/temporary_directory.hpp"
 
@@ -199,6 +200,114 @@ BOOST_FIXTURE_TEST_CASE(ends_outside_the_vocabulary_are_refused, NewDirectory) {
     directory.write("generation_config.json", "{\"eos_token_id\":" + value + "}");
     BOOST_TEST(failure() == expected);
   }
+}
+
+BOOST_FIXTURE_TEST_CASE(every_end_that_the_models_config_lists_counts, NewDirectory) {
+  const auto tokenizer = loaded({.bos = std::nullopt, .eos = kEnd, .ends = {kEnd, kHe, kExtra}});
+  BOOST_TEST((tokenizer->eos() == kEnd));
+  for (const TokenId id : {kEnd, kHe, kExtra})
+    BOOST_TEST(tokenizer->ends_generation(id));
+  BOOST_TEST(!tokenizer->ends_generation(0));
+  BOOST_TEST(failure({.bos = std::nullopt, .eos = kEnd, .ends = {kEnd, 259}}) ==
+             "DIR/tokenizer.json: end-of-generation token: expected a token id below 259, found 259");
+}
+
+BOOST_FIXTURE_TEST_CASE(the_token_that_tokenizer_config_names_for_the_end_of_a_turn_ends_it, NewDirectory) {
+  directory.write("tokenizer_config.json", R"({"eot_token":"<extra>"})");
+  auto tokenizer = loaded();
+  BOOST_TEST(tokenizer->ends_generation(kExtra));
+  BOOST_TEST((tokenizer->eos() == std::nullopt));
+  directory.write("tokenizer_config.json", R"({"eot_token":{"content":"he","lstrip":false}})");
+  tokenizer = loaded();
+  BOOST_TEST(tokenizer->ends_generation(kHe));
+  BOOST_TEST(tokenizer->is_special(kHe));
+  // The class of Code Llama's tokenizer names one that some of its vocabularies lack.
+  directory.write("tokenizer_config.json", R"({"eot_token":"\u2581<EOT>"})");
+  BOOST_TEST(failure() == "none");
+  directory.write("tokenizer_config.json", R"({"eot_token":3})");
+  BOOST_TEST(failure() ==
+             "DIR/tokenizer_config.json: eot_token: expected a string or an object with a content, found the number 3");
+}
+
+BOOST_FIXTURE_TEST_CASE(code_llamas_end_of_a_turn_ends_it_by_its_name, OldDirectory) {
+  const std::string name = "\xE2\x96\x81<EOT>";
+  directory.write("tokenizer.json", ByteVocabulary().merge("h", "e").add({.content = name}).tokenizer_json());
+  const auto tokenizer = loaded();
+  BOOST_TEST((tokenizer->find(name) == kEnd));
+  BOOST_TEST(tokenizer->ends_generation(kEnd));
+  BOOST_TEST(tokenizer->is_special(kEnd));
+}
+
+// tokenizer.json with 256 "he", 257 "<s>", 258 "</s>", and a post-processor.
+struct LlamaDirectory : OldDirectory {
+  void write_tokenizer(std::string_view post_processor) const {
+    auto document = ByteVocabulary()
+                        .merge("h", "e")
+                        .add({.content = "<s>", .special = true})
+                        .add({.content = "</s>", .special = true})
+                        .document();
+    document["post_processor"] = *parse_json(post_processor);
+    directory.write("tokenizer.json", boost::json::serialize(boost::json::value(document)));
+  }
+  // Ids of "he" with what goes around it, beside a tokenizer_config.json with these members.
+  [[nodiscard]] Ids around(const std::string& members) const {
+    directory.write("tokenizer_config.json", R"({"bos_token":"<s>","eos_token":"</s>",)" + members + "}");
+    return loaded()->encode("he", {.add_special = true});
+  }
+
+  static constexpr const char* kNone = "null";
+  static constexpr const char* kMovesOffsets =
+      R"({"type":"ByteLevel","add_prefix_space":true,"trim_offsets":false,"use_regex":true})";
+  static constexpr const char* kPutsBos = R"({"type":"TemplateProcessing",
+    "single":[{"SpecialToken":{"id":"<s>","type_id":0}},{"Sequence":{"id":"A","type_id":0}}],
+    "pair":[{"Sequence":{"id":"A","type_id":0}},{"Sequence":{"id":"B","type_id":1}}],
+    "special_tokens":{"<s>":{"id":"<s>","ids":[257],"tokens":["<s>"]}}})";
+};
+
+BOOST_FIXTURE_TEST_CASE(the_flags_of_llamas_tokenizer_replace_what_the_post_processor_puts_around, LlamaDirectory) {
+  constexpr TokenId kBos = 257;
+  constexpr TokenId kEos = 258;
+  for (const char* post_processor : {kNone, kMovesOffsets, kPutsBos}) {
+    write_tokenizer(post_processor);
+    for (const std::string name : {"LlamaTokenizer", "LlamaTokenizerFast", "CodeLlamaTokenizer"}) {
+      const std::string type = R"("tokenizer_class":")" + name + R"(",)";
+      BOOST_TEST((around(type + R"("add_bos_token":false,"add_eos_token":false)") == Ids{kHe}));
+      BOOST_TEST((around(type + R"("add_bos_token":true,"add_eos_token":false)") == Ids{kBos, kHe}));
+      BOOST_TEST((around(type + R"("add_bos_token":false,"add_eos_token":true)") == Ids{kHe, kEos}));
+      BOOST_TEST((around(type + R"("add_bos_token":true,"add_eos_token":true)") == Ids{kBos, kHe, kEos}));
+    }
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_flag_that_is_not_said_leaves_its_side_to_the_post_processor, LlamaDirectory) {
+  const std::string llama = R"("tokenizer_class":"LlamaTokenizer")";
+  write_tokenizer(kPutsBos);
+  BOOST_TEST((around(llama) == Ids{257, kHe}));
+  BOOST_TEST((around(llama + R"(,"add_bos_token":null)") == Ids{257, kHe}));
+  BOOST_TEST((around(llama + R"(,"add_eos_token":true)") == Ids{257, kHe, 258}));
+  write_tokenizer(kNone);
+  BOOST_TEST((around(llama + R"(,"add_eos_token":true)") == Ids{kHe, 258}));
+}
+
+BOOST_FIXTURE_TEST_CASE(flags_beside_other_classes_leave_the_post_processor_alone, LlamaDirectory) {
+  for (const std::string type : {R"("tokenizer_class":"PreTrainedTokenizerFast",)", R"("tokenizer_class":null,)", ""}) {
+    write_tokenizer(kPutsBos);
+    BOOST_TEST((around(type + R"("add_bos_token":false,"add_eos_token":true)") == Ids{257, kHe}));
+    write_tokenizer(kNone);
+    BOOST_TEST((around(type + R"("add_bos_token":true)") == Ids{kHe}));
+  }
+  BOOST_TEST(
+      !load_hugging_face_tokenizer(directory.write("tokenizer_config.json", R"({"tokenizer_class":3})").parent_path()));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_flag_whose_token_nothing_names_is_refused_unless_the_post_processor_knows_it,
+                        LlamaDirectory) {
+  const std::string config = R"({"tokenizer_class":"LlamaTokenizer","add_bos_token":true})";
+  write_tokenizer(kPutsBos);
+  directory.write("tokenizer_config.json", config);
+  BOOST_TEST((loaded()->encode("he", {.add_special = true}) == Ids{257, kHe}));
+  write_tokenizer(kNone);
+  BOOST_TEST(failure() == "DIR/tokenizer.json: tokenizer_config.json asks for add_bos_token, no file names that token");
 }
 
 BOOST_FIXTURE_TEST_CASE(ten_thousand_levels_of_nesting_are_refused, NewDirectory) {

@@ -123,6 +123,52 @@ BOOST_AUTO_TEST_CASE(config_json_names_the_ends_of_a_hugging_face_model) {
              "model: tokenizer.ggml.bos_token_id: expected a token id below 1048576, found 4294967296");
 }
 
+BOOST_AUTO_TEST_CASE(every_end_that_config_json_lists_ends_an_answer) {
+  const TemporaryDirectory directory;
+  directory.write("tokenizer.json", ByteVocabulary().merge("h", "e").tokenizer_json());
+  const auto open = [&](const std::string& ends) {
+    directory.write("config.json", R"({"model_type":"other","bos_token_id":[1],"eos_token_id":)" + ends + "}");
+    return model_file::ModelFile::open(directory.path(), {.vocabulary_only = true});
+  };
+  const auto ends_of = [&](const std::string& ends) {
+    std::vector<TokenId> found;
+    const auto file = open(ends);
+    BOOST_REQUIRE_MESSAGE(file, (file ? "" : file.error().message));
+    const auto tokenizer = load_tokenizer(**file);
+    BOOST_REQUIRE_MESSAGE(tokenizer, (tokenizer ? "" : tokenizer.error().message));
+    for (TokenId id = 0; id < static_cast<TokenId>(kTokens); ++id) {
+      if ((*tokenizer)->ends_generation(id)) found.push_back(id);
+    }
+    if (!found.empty()) BOOST_TEST(((*tokenizer)->eos() == 256));
+    return found;
+  };
+  BOOST_TEST((ends_of("256") == std::vector<TokenId>{256}));
+  BOOST_TEST((ends_of("[256]") == std::vector<TokenId>{256}));
+  BOOST_TEST((ends_of("[256,0,65]") == std::vector<TokenId>{0, 65, 256}));
+  BOOST_TEST(ends_of("[]").empty());
+  BOOST_TEST(ends_of("null").empty());
+
+  const auto failure_of = [&](const std::string& ends) {
+    const auto file = open(ends);
+    if (!file) return file.error().message;
+    const auto tokenizer = load_tokenizer(**file);
+    return tokenizer ? "none" : tokenizer.error().message;
+  };
+  const std::string config = (directory.path() / "config.json").string() + ": key ";
+  const std::string expected = ": expected an integer of 0 or more, found ";
+  BOOST_TEST(failure_of(R"([256,"</s>"])") == config + "'eos_token_id[1]'" + expected + R"("</s>")");
+  BOOST_TEST(failure_of("[256,0,-1]") == config + "'eos_token_id[2]'" + expected + "-1");
+  BOOST_TEST(failure_of("[256,1.5]") == config + "'eos_token_id[1]'" + expected + "1.5E0");
+  BOOST_TEST(failure_of("[256,null]") == config + "'eos_token_id[1]'" + expected + "null");
+  BOOST_TEST(failure_of("[256,[0]]") == config + "'eos_token_id[1]'" + expected + "an array");
+  BOOST_TEST(failure_of(R"("256")") == config + "'eos_token_id'" + expected + R"("256")");
+  BOOST_TEST(failure_of("[256,4294967296]") ==
+             directory.path().string() +
+                 ": tokenizer.ggml.eos_token_ids: expected a token id below 1048576, found 4294967296");
+  BOOST_TEST(failure_of("[256,257]") == (directory.path() / "tokenizer.json").string() +
+                                            ": end-of-generation token: expected a token id below 257, found 257");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

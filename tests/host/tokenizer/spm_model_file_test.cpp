@@ -94,6 +94,29 @@ BOOST_AUTO_TEST_CASE(user_defined_tokens_are_found_in_the_text_and_take_no_space
   BOOST_TEST(!(*tokenizer)->is_special(264));
 }
 
+// The name has U+2581, which else makes a user-defined token a part of the text.
+BOOST_AUTO_TEST_CASE(code_llamas_end_of_a_turn_ends_it) {
+  File file;
+  const std::string name = std::string(kMark) + "<EOT>";
+  file.pieces += piece(name, 0, 4) + piece(std::string(kMark) + "<PRE>", 0, 4) + piece("<over>", 0, 4);
+  const TemporaryDirectory directory;
+  directory.write("tokenizer.model", file.all());
+  auto tokenizer = load_hugging_face_tokenizer(directory.path());
+  BOOST_REQUIRE(tokenizer);
+  BOOST_TEST((*tokenizer)->ends_generation(264));
+  BOOST_TEST((*tokenizer)->is_special(264));
+  BOOST_TEST(((*tokenizer)->encode(name, {.parse_special = true}) == Ids{264}));
+  for (const TokenId id : {265, 266}) {
+    BOOST_TEST(!(*tokenizer)->ends_generation(id));
+    BOOST_TEST(!(*tokenizer)->is_special(id));
+  }
+  directory.write("tokenizer_config.json", R"({"eot_token":"<over>"})");
+  tokenizer = load_hugging_face_tokenizer(directory.path());
+  BOOST_REQUIRE(tokenizer);
+  for (const TokenId id : {2, 264, 266})
+    BOOST_TEST((*tokenizer)->ends_generation(id));
+}
+
 BOOST_AUTO_TEST_CASE(options_of_the_normalizer_are_honoured) {
   File file;
   file.normalizer = number(3, 0) + number(4, 0);
