@@ -1,4 +1,6 @@
 // SentencePiece metadata of GGUF files: every key, its default, and what broken values get.
+#include <spdlog/fmt/fmt.h>
+
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <functional>
@@ -170,8 +172,9 @@ BOOST_AUTO_TEST_CASE(a_rule_without_its_token_is_refused) {
       f.types[1] = f.types[2] = 1;  // no control tokens where SentencePiece has these two
       f.set("add_" + name + "_token", true);
     });
-    BOOST_TEST(message == "file.gguf: tokenizer.ggml.add_" + name + "_token: expected tokenizer.ggml." + name +
-                              "_token_id beside it, found none");
+    BOOST_TEST(message == fmt::format("file.gguf: tokenizer.ggml.add_{0}_token: expected tokenizer.ggml.{0}_token_id "
+                                      "beside it, found none",
+                                      name));
   }
 }
 
