@@ -16,6 +16,7 @@
 
 #include "api/routes.hpp"
 #include "app/ready_callback.hpp"
+#include "chat/built_in_templates.hpp"
 #include "chat/choose_template.hpp"
 #include "tools/command.hpp"
 #include "tools/kv_type.hpp"
@@ -133,7 +134,15 @@ Result<void> WorkerProcess::choose_chat_template(const tools::LoadedModel& model
   auto chosen = chat::choose_template(*model.file, *model.tokenizer, config_.chat_template);
   if (chosen.has_value()) {
     backend.chat = std::move(*chosen);
-    spdlog::info("chat template: {}", backend.chat->facts().origin);
+    const chat::TemplateFacts& facts = backend.chat->facts();
+    if (facts.guessed) {
+      spdlog::warn(
+          "chat template: {}: a model trained for chats answers badly in it; --chat-template gives the right one: {} "
+          "or a file",
+          facts.origin, chat::built_in_names());
+    } else {
+      spdlog::info("chat template: {}", facts.origin);
+    }
     const std::string& problem = backend.chat->problem();
     if (!problem.empty())
       spdlog::warn("/v1/chat/completions may not work: the chat template was tried, and {}", problem);

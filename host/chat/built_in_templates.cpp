@@ -137,4 +137,11 @@ const BuiltInTemplate* find_built_in(std::string_view name) {
   return found == all.end() ? nullptr : &*found;
 }
 
+std::string built_in_names() {
+  std::string names;
+  for (const BuiltInTemplate& one : built_in_templates())
+    names.append(names.empty() ? "" : ", ").append(one.name);
+  return names;
+}
+
 }  // namespace llorch::chat

@@ -1,6 +1,7 @@
 // Chat templates that llorch brings, for models that have none.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -19,6 +20,8 @@ struct BuiltInTemplate {
 [[nodiscard]] const std::vector<BuiltInTemplate>& built_in_templates();
 /// Null when there is none of that name.
 [[nodiscard]] const BuiltInTemplate* find_built_in(std::string_view name);
+/// The names with commas between, for messages.
+[[nodiscard]] std::string built_in_names();
 /// The format for messages that nothing else fits: a transcript.
 inline constexpr std::string_view kPlainTemplate = "plain";
 

@@ -26,6 +26,7 @@ struct TemplateFacts {
   std::string origin;  ///< where it comes from: "tokenizer.chat_template of x.gguf", "built-in chatml"
   std::string bos, eos;
   std::vector<std::string> stops;  ///< texts that end an answer, beside the tokens that do
+  bool guessed = false;            ///< neither the model nor whoever serves it asked for this format
 };
 
 /// Immutable. [any-thread]

@@ -21,6 +21,7 @@ namespace fs = std::filesystem;
 struct Found {
   std::string source, origin;
   std::vector<std::string> stops;
+  bool guessed = false;
 };
 
 Result<std::string> read_file(const fs::path& path, std::size_t max_bytes) {
@@ -46,12 +47,9 @@ Result<Found> from_option(const std::string& option) {
   if (const BuiltInTemplate* named = find_built_in(option)) return built_in(*named, "by name");
   std::error_code ignored;
   if (!fs::is_regular_file(option, ignored)) {
-    std::string names;
-    for (const BuiltInTemplate& one : built_in_templates())
-      names.append(names.empty() ? "" : ", ").append(one.name);
     return make_error(ErrorCode::kInvalidArgument,
-                      fmt::format("chat template: expected the name of a built-in one ({}) or a file, found {}", names,
-                                  quote(option)));
+                      fmt::format("chat template: expected the name of a built-in one ({}) or a file, found {}",
+                                  built_in_names(), quote(option)));
   }
   Result<std::string> text = read_file(option, RenderLimits::kMaxSource);
   if (text.has_error()) return text.error();
@@ -120,7 +118,9 @@ Found from_vocabulary(const tokenizer::Tokenizer& tokenizer) {
     });
     if (has_all) return built_in(one, "the model has no template, and its vocabulary has the tokens of this one");
   }
-  return built_in(*find_built_in(kPlainTemplate), "the model has no template");
+  Found found = built_in(*find_built_in(kPlainTemplate), "the model has no template");
+  found.guessed = true;
+  return found;
 }
 
 }  // namespace
@@ -141,6 +141,7 @@ Result<std::shared_ptr<const ChatTemplate>> choose_template(const model_file::Mo
   TemplateFacts facts;
   facts.origin = std::move(found.origin);
   facts.stops = std::move(found.stops);
+  facts.guessed = found.guessed;
   if (tokenizer.bos()) facts.bos = tokenizer.token_bytes(*tokenizer.bos());
   if (tokenizer.eos()) facts.eos = tokenizer.token_bytes(*tokenizer.eos());
   Result<ChatTemplate> created = ChatTemplate::create(std::move(found.source), std::move(facts));

@@ -160,6 +160,9 @@ BOOST_FIXTURE_TEST_CASE(a_directory_without_a_template_gets_the_built_in_that_fi
   const auto plain = choose("", {"<s>", "</s>"});
   BOOST_TEST((*plain)->facts().stops.at(0) == "\nUser:");
   BOOST_TEST((*plain)->facts().bos == "<s>");
+  BOOST_TEST((*plain)->facts().guessed);
+  BOOST_TEST(!(*choose())->facts().guessed);
+  BOOST_TEST(!(*choose("plain", {"<s>", "</s>"}))->facts().guessed);
 }
 
 BOOST_FIXTURE_TEST_CASE(the_models_own_template_wins_over_built_ins_and_the_option_over_all, Folder) {
