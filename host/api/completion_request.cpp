@@ -2,7 +2,9 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <array>
 #include <limits>
+#include <utility>
 
 #include "api/fields.hpp"
 #include "api/generation_options.hpp"
@@ -102,14 +104,16 @@ Parsed<CompletionRequest> parse_completion_request(std::string_view body, const 
   if (const auto count = fields.integer("logprobs", 0, kMaxAlternatives)) {
     request.logprobs = static_cast<std::uint32_t>(*count);
   }
-  // Fields of the chat route: dropped silently, they would seem to have worked.
-  for (const char* name : {"messages", "top_logprobs"}) {
+  // Fields of the chat route: dropped silently, they would seem to have worked. The text in them is not repeated.
+  constexpr std::array<std::pair<const char*, const char*>, 3> kOfChats = {
+      {{"messages", "has prompt"},
+       {"top_logprobs", "has logprobs"},
+       {"add_generation_prompt", "takes prompts as they are"}}};
+  for (const auto& [name, instead] : kOfChats) {
     const boost::json::value* value = fields.find(name);
     if (value == nullptr || is_neutral(*value)) continue;
-    fields.add(name, "unsupported",
-               fmt::format("{} belongs to /v1/chat/completions; this route has {}", name,
-                           std::string_view(name) == "messages" ? "prompt" : "logprobs"),
-               *value);
+    fields.add(name, "unsupported", fmt::format("{} belongs to /v1/chat/completions; this route {}", name, instead),
+               boost::json::string(kind_name(*value)));
   }
   parsed.ignored = fields.unknown();
   return parsed;

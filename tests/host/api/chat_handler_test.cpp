@@ -266,6 +266,12 @@ BOOST_AUTO_TEST_CASE(every_fault_is_named_with_its_place) {
       {R"({"messages":[{"role":"user","content":"a"}],"n":9})", "n must not exceed 4"},
       {R"({"messages":[{"role":"user","content":"a"}],"logprobs":3})", "logprobs"},
       {R"({"messages":[{"role":"user","content":"a"}],"top_logprobs":3})", "top_logprobs needs logprobs"},
+      {R"({"messages":[{"role":"user","content":"a"}],"prompt":"secret words"})",
+       "prompt: prompt belongs to /v1/completions; this route has messages"},
+      {R"({"messages":[{"role":"user","content":"a"}],"prompt":[1,2]})", "prompt: prompt belongs to /v1/completions"},
+      {R"({"messages":[{"role":"user","content":"a"}],"echo":true})", "echo: echo belongs to /v1/completions"},
+      {R"({"messages":[{"role":"user","content":"a"}],"suffix":"b"})", "suffix: suffix is not supported"},
+      {R"({"messages":[{"role":"user","content":"a"}],"best_of":3})", "best_of: best_of is not supported"},
       {R"({"messages":[{"role":"king","content":"secret words"},{"role":"user","content":7}]})", "messages[1].content"},
   };
   for (const auto& [body, expected] : cases) {
@@ -278,6 +284,7 @@ BOOST_AUTO_TEST_CASE(every_fault_is_named_with_its_place) {
 
 BOOST_AUTO_TEST_CASE(fields_without_effect_are_accepted_when_they_ask_for_nothing) {
   chat(R"({"model":"gpt-4o","messages":[{"role":"user","content":"a","refusal":null,"tool_calls":[]}],"user":"u",)"
+       R"("prompt":null,"echo":false,"suffix":null,"best_of":1,)"
        R"("response_format":{"type":"text"},"tools":[],"tool_choice":"auto","parallel_tool_calls":true})");
   BOOST_TEST(engine->order.size() == 1U);
   engine->finish(engine->id());

@@ -118,6 +118,9 @@ const std::vector<Bad> kBadMembers = {
     {R"("best_of":3)", "best_of"},
     {R"("tools":[{}])", "tools"},
     {R"("response_format":{"type":"json_object"})", "response_format"},
+    {R"("messages":[{"role":"user","content":"a"}])", "messages"},
+    {R"("top_logprobs":3)", "top_logprobs"},
+    {R"("add_generation_prompt":true)", "add_generation_prompt"},
 };
 
 BOOST_DATA_TEST_CASE(a_bad_member_is_named, boost::unit_test::data::make(kBadMembers), bad) {
@@ -129,7 +132,8 @@ BOOST_DATA_TEST_CASE(a_bad_member_is_named, boost::unit_test::data::make(kBadMem
 BOOST_AUTO_TEST_CASE(null_and_neutral_values_of_optional_fields_count_as_not_given) {
   const auto parsed = parse_with(
       R"("max_tokens":null,"temperature":null,"stop":null,"seed":null,"logprobs":null,"suffix":null,"best_of":1,)"
-      R"("logit_bias":null,"stream_options":null,"user":"someone","response_format":null,"tools":[])");
+      R"("logit_bias":null,"stream_options":null,"user":"someone","response_format":null,"tools":[],)"
+      R"("messages":[],"top_logprobs":0,"add_generation_prompt":false)");
   BOOST_TEST(parsed.faults.empty(), llorch::api::faults_line(parsed.faults));
   BOOST_TEST(parsed.ignored.empty());
   BOOST_TEST(parsed.request.max_tokens == 16U);
