@@ -73,7 +73,8 @@ class DocumentBuilder {
   bool on_double(double approximate, json::string_view part, ErrorCodeRef ec) {
     text_.append(part.data(), part.size());
     const std::string digits = std::exchange(text_, {});
-    if (digits.find_first_of(".eE") == std::string::npos) return fail("integer needs more than 64 bits", ec);
+    if (!limits_.wide_integers && digits.find_first_of(".eE") == std::string::npos)
+      return fail("integer needs more than 64 bits", ec);
     // The parser's own conversion may be off by an ulp; from_chars rounds correctly.
     double value = 0;
     const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), value);

@@ -65,7 +65,9 @@ Result<std::optional<Found>> from_tokenizer_config(const fs::path& path) {
   constexpr std::size_t kMaxBytes = std::size_t{64} << 20;  // vocabularies with many added tokens are large
   Result<std::string> text = read_file(path, kMaxBytes);
   if (text.has_error()) return text.error();
-  const Result<boost::json::value> document = parse_json(*text);
+  JsonLimits limits;
+  limits.wide_integers = true;  // model_max_length
+  const Result<boost::json::value> document = parse_json(*text, limits);
   if (document.has_error()) {
     return make_error(ErrorCode::kBadModel, fmt::format("{}: {}", path.string(), document.error().message));
   }

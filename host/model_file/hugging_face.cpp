@@ -1,12 +1,14 @@
 // Hugging Face directories: config.json, weights in one or more safetensors files.
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -20,6 +22,7 @@
 #include "model_file/ggml_type.hpp"
 #include "model_file/safetensors.hpp"
 #include "model_file/shards.hpp"
+#include "model_file/tied_head.hpp"
 
 namespace llorch::model_file {
 namespace {
@@ -221,6 +224,20 @@ Result<void> add_tensor(Parts& parts, const StoredTensor& stored, Binding bindin
   return {};
 }
 
+/// A tied model may store its head: as the embedding once more, which was not bound.
+Result<void> check_no_other_head(const Parts& parts, const Architecture& architecture,
+                                 const std::vector<StoredTensor>& stored, const std::vector<Binding>& bindings) {
+  const auto embedding = std::ranges::find(bindings, "token_embd.weight", &Binding::name);
+  if (embedding == bindings.end()) return {};
+  for (const StoredTensor& tensor : stored) {
+    std::string_view name = tensor.name;
+    if (name.starts_with(architecture.hugging_face_prefix)) name.remove_prefix(architecture.hugging_face_prefix.size());
+    if (name != "lm_head.weight") continue;
+    if (auto same = check_tied_head(parts.files, tensor, stored[embedding->stored]); !same) return same;
+  }
+  return {};
+}
+
 Result<void> add_tensors(Parts& parts, const Configuration& config, std::vector<StoredTensor> stored) {
   const std::string& origin = parts.path.native();
   std::vector<Binding> bindings;
@@ -233,6 +250,9 @@ Result<void> add_tensors(Parts& parts, const Configuration& config, std::vector<
     if (!bound) return bound.error();
     bindings = std::move(*bound);
     head_size = hyperparameters->head_size;
+    if (config.converted->tied_head) {
+      if (auto tied = check_no_other_head(parts, *config.architecture, stored, bindings); !tied) return tied.error();
+    }
   } else {
     for (std::size_t i = 0; i < stored.size(); ++i) {
       bindings.push_back({stored[i].name, i, stored[i].dims, Arrangement::kCanonical});

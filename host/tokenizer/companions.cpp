@@ -26,7 +26,9 @@ Result<json::value> read_document(const fs::path& path) {
     if (text.error().code == ErrorCode::kNotFound) return json::value(nullptr);
     return text.error();
   }
-  auto document = parse_json(*text);
+  JsonLimits limits;
+  limits.wide_integers = true;  // model_max_length
+  auto document = parse_json(*text, limits);
   if (!document) {
     return make_error(ErrorCode::kBadModel, fmt::format("{}: {}", path.native(), document.error().message));
   }

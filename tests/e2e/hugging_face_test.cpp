@@ -15,6 +15,7 @@ namespace json = boost::json;
 constexpr std::uint64_t kVocabulary = 500;  // of the tokenizer
 constexpr const char* kTokenizerConfig =
     R"({"tokenizer_class":"LlamaTokenizer","bos_token":"<s>","eos_token":"</s>","unk_token":"<unk>","add_bos_token":true,)"
+    R"("model_max_length":1000000000000000019884624838656,)"
     R"("chat_template":"{{ bos_token }}{% for m in messages %}[{{ m.role }}] {{ m.content | trim }}\n{% endfor %})"
     R"({% if add_generation_prompt %}[assistant]{% endif %}"})";
 

@@ -138,6 +138,15 @@ BOOST_AUTO_TEST_CASE(line_22_numbers_that_fit_no_type_are_refused_with_the_reaso
   expect_error("[NaN]", "at byte 1");
 }
 
+BOOST_AUTO_TEST_CASE(integers_beyond_64_bits_are_doubles_where_the_caller_allows_them) {
+  llorch::JsonLimits limits;
+  limits.wide_integers = true;
+  const auto document = llorch::parse_json("[1000000000000000019884624838656, 7]", limits);
+  BOOST_REQUIRE_MESSAGE(document, document.error().message);
+  BOOST_TEST(document->at(0).as_double() == 1e30);
+  BOOST_TEST(document->at(1).as_int64() == 7);
+}
+
 BOOST_AUTO_TEST_CASE(line_23_a_key_twice_in_one_object_is_refused) {
   expect_error(R"({"a":1,"b":2,"a":3})", "key \"a\" appears twice in one object");
   expect_error(R"({"a":1,"\u0061":3})", "key \"a\" appears twice in one object");

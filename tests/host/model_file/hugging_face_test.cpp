@@ -191,6 +191,19 @@ BOOST_AUTO_TEST_CASE(a_head_that_repeats_the_embedding_is_left_out) {
   check_values(*expect_opened(directory.path()));
 }
 
+BOOST_AUTO_TEST_CASE(a_head_that_differs_from_the_embedding_of_a_tied_model_is_refused) {
+  auto weights = tiny_gpt2_safetensors();
+  std::string other = weights.tensors[0].data;
+  other.back() = static_cast<char>(other.back() ^ 1);
+  weights.tensors.push_back({"lm_head.weight", "F32", {7, 6}, other});
+  const TemporaryDirectory directory;
+  write_tiny_gpt2(directory, tiny_gpt2_config(), weights);
+  expect_refused(directory.path(), {"tie_word_embeddings", "\"lm_head.weight\"", "\"wte.weight\"", "byte 167 of 168"});
+  weights.tensors.back() = {"lm_head.weight", "F16", {7, 6}, std::string(84, '\0')};
+  write_tiny_gpt2(directory, tiny_gpt2_config(), weights);
+  expect_refused(directory.path(), {"found F16 [7, 6] where it is F32 [7, 6]"});
+}
+
 BOOST_AUTO_TEST_CASE(a_head_of_its_own_is_the_output_matrix) {
   auto config = tiny_gpt2_config();
   config["tie_word_embeddings"] = "false";

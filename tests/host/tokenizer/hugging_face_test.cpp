@@ -83,7 +83,8 @@ BOOST_FIXTURE_TEST_CASE(windows_line_ends_and_a_missing_last_one_are_fine, OldDi
 BOOST_FIXTURE_TEST_CASE(tokenizer_config_names_tokens_and_rules, OldDirectory) {
   directory.write("tokenizer_config.json",
                   R"({"bos_token":{"content":"<extra>","lstrip":true},"eos_token":"<|endoftext|>",
-    "add_bos_token":true,"add_eos_token":true,"add_prefix_space":true,"model_max_length":1e30,"pad_token":null})");
+    "add_bos_token":true,"add_eos_token":true,"add_prefix_space":true,
+    "model_max_length":1000000000000000019884624838656,"pad_token":null})");
   const auto tokenizer = loaded();
   BOOST_TEST((tokenizer->bos() == kExtra));
   BOOST_TEST((tokenizer->encode("he", {.add_special = true}) == Ids{kExtra, ' ', kHe, kEnd}));
