@@ -153,12 +153,9 @@ Parsed<ChatRequest> parse_chat_request(std::string_view body, const CompletionLi
   read_messages(fields, request.messages, ignored);
   read_logprobs(fields, request);
   refuse_fields_of_completions(fields);
-  read_generation(fields, limits.vocab_size, request);
+  read_generation(fields, limits.vocab_size, 1, request);
   request.add_generation_prompt = fields.boolean("add_generation_prompt").value_or(true);
   request.has_max_tokens = request.max_tokens != kMost;
-  if (request.max_tokens == 0) {
-    fields.add("max_tokens", fmt::format("range(1..={})", kMost), "max_tokens must be at least 1", 0);
-  }
   if (request.n > limits.max_choices) {
     fields.add("n", fmt::format("range(1..={})", limits.max_choices),
                fmt::format("n must not exceed {} (what can be queued), found {}", limits.max_choices, request.n),

@@ -90,7 +90,7 @@ Parsed<CompletionRequest> parse_completion_request(std::string_view body, const 
   request.max_tokens = 16;
   read_prompts(fields, limits.vocab_size, request.prompts);
   request.echo = fields.boolean("echo").value_or(false);
-  read_generation(fields, limits.vocab_size, request);
+  read_generation(fields, limits.vocab_size, 0, request);
   if (request.max_tokens == 0 && !request.echo) {
     fields.add("max_tokens", fmt::format("range(1..={})", kMost), "max_tokens must be at least 1 unless echo is set",
                0);

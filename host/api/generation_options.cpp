@@ -171,13 +171,14 @@ std::optional<boost::json::value> parse_body(std::string_view body, std::vector<
   return std::move(*document);
 }
 
-void read_generation(Fields& fields, std::uint32_t vocab_size, GenerationOptions& options) {
+void read_generation(Fields& fields, std::uint32_t vocab_size, std::uint32_t fewest_tokens,
+                     GenerationOptions& options) {
   constexpr std::uint64_t kMost = std::numeric_limits<std::uint32_t>::max();
   options.model = fields.string("model").value_or("");
   options.stream = fields.boolean("stream").value_or(false);
   options.ignore_eos = fields.boolean("ignore_eos").value_or(false);
-  const auto max_tokens = fields.integer("max_tokens", 0, kMost);
-  const auto newer_name = fields.integer("max_completion_tokens", 0, kMost);
+  const auto max_tokens = fields.integer("max_tokens", fewest_tokens, kMost);
+  const auto newer_name = fields.integer("max_completion_tokens", fewest_tokens, kMost);
   options.max_tokens = static_cast<std::uint32_t>(newer_name.value_or(max_tokens.value_or(options.max_tokens)));
   options.n = static_cast<std::uint32_t>(fields.integer("n", 1, kMaxChoicesPerPrompt).value_or(1));
   read_stream_options(fields, options);

@@ -32,8 +32,8 @@ struct GenerationOptions {
 [[nodiscard]] std::optional<boost::json::value> parse_body(std::string_view body, std::vector<Fault>& faults);
 
 /// Reads all but `logprobs`, which the routes spell differently. Fields that are known but have no effect here are
-/// faults unless their value is neutral.
-void read_generation(Fields& fields, std::uint32_t vocab_size, GenerationOptions& options);
+/// faults unless their value is neutral. `fewest_tokens` is the least that max_tokens may ask for.
+void read_generation(Fields& fields, std::uint32_t vocab_size, std::uint32_t fewest_tokens, GenerationOptions& options);
 
 /// null, false, 0, "", [] and {} ask for nothing.
 [[nodiscard]] bool is_neutral(const boost::json::value& value);

@@ -43,7 +43,7 @@ Result<void> bench(const BenchOptions& options, std::ostream& out,
   config.device = options.device;
   const auto plugin = choose_plugin(config, **file);
   if (!plugin) return plugin.error();
-  const auto model = (*plugin)->create_model((*file)->source());
+  const auto model = create_model(**plugin, **file);
   if (!model) return model.error();
 
   BenchReport report;

@@ -16,6 +16,7 @@
 #include "plugin/plugin.hpp"
 #include "tokenizer/tokenizer.hpp"
 #include "tools/command.hpp"
+#include "tools/load_model.hpp"
 
 namespace llorch::tools {
 namespace {
@@ -90,7 +91,7 @@ Result<bool> check(const CheckOptions& options, std::ostream& out) {
   const auto plugin = plugin::choose_plugin(options.plugin, options.plugin_dir, (*file)->source());
   if (!plugin) return plugin.error();
   if (const auto device = (*plugin)->use_device(options.device); !device) return device.error();
-  const auto model = (*plugin)->create_model((*file)->source());
+  const auto model = create_model(**plugin, **file);
   if (!model) return model.error();
   // A model without a tokenizer is compared up to its token ids.
   const auto tokenizer = tokenizer::load_tokenizer(**file);

@@ -55,7 +55,7 @@ std::string to_string(const KvTypeNames& names) {
 Error explain_refusal(Error error, const KvTypeNames& names) {
   const KvTypes types = kv_types(names);
   if (error.code != ErrorCode::kUnsupported || (types.k == 0 && types.v == 0)) return error;
-  error.message = fmt::format("--kv-type {}: the plugin refuses: {}", to_string(names), error.message);
+  error.message += fmt::format(" (asked for: --kv-type {})", to_string(names));
   return error;
 }
 

@@ -24,6 +24,14 @@ Result<std::shared_ptr<plugin::Plugin>> choose_plugin(const config::Config& conf
   return chosen;
 }
 
+Result<std::shared_ptr<plugin::Model>> create_model(plugin::Plugin& plugin, const model_file::ModelFile& file) {
+  auto model = plugin.create_model(file.source());
+  if (!model) {
+    return make_error(model.error().code, fmt::format("{}: {}", file.path().string(), model.error().message));
+  }
+  return model;
+}
+
 Result<LoadedModel> load_model(const config::Config& config) {
   if (config.model.empty()) {
     return make_error(ErrorCode::kInvalidArgument,
@@ -39,7 +47,7 @@ Result<LoadedModel> load_model(const config::Config& config) {
   Result<std::shared_ptr<plugin::Plugin>> plugin = choose_plugin(config, *loaded.file);
   if (plugin.has_error()) return plugin.error();
   loaded.plugin = std::move(plugin.value());
-  Result<std::shared_ptr<plugin::Model>> model = loaded.plugin->create_model(loaded.file->source());
+  Result<std::shared_ptr<plugin::Model>> model = create_model(*loaded.plugin, *loaded.file);
   if (model.has_error()) return model.error();
   loaded.model = std::move(model.value());
   return loaded;

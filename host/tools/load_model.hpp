@@ -26,6 +26,10 @@ struct LoadedModel {
 [[nodiscard]] Result<std::shared_ptr<plugin::Plugin>> choose_plugin(const config::Config& config,
                                                                     const model_file::ModelFile& file);
 
+/// Plugin::create_model(), whose errors name no file: these do.
+[[nodiscard]] Result<std::shared_ptr<plugin::Model>> create_model(plugin::Plugin& plugin,
+                                                                  const model_file::ModelFile& file);
+
 /// Everything up to the weights. kInvalidArgument when no model is configured.
 [[nodiscard]] Result<LoadedModel> load_model(const config::Config& config);
 

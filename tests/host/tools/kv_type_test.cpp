@@ -96,10 +96,9 @@ BOOST_AUTO_TEST_CASE(inspect_asks_for_the_types) {
   BOOST_TEST(report("f32").substr(report("f32").find("+ KV")) != report("f16").substr(report("f16").find("+ KV")));
 }
 
-BOOST_AUTO_TEST_CASE(a_plugin_without_the_type_is_one_line_that_names_the_option) {
+BOOST_AUTO_TEST_CASE(what_is_not_supported_is_one_line_with_the_type_that_was_asked_for) {
   const llorch::Error refused = llorch::make_error(llorch::ErrorCode::kUnsupported, "no such type");
-  BOOST_TEST(explain_refusal(refused, {"q8_0", "same", "same"}).message ==
-             "--kv-type q8_0: the plugin refuses: no such type");
+  BOOST_TEST(explain_refusal(refused, {"q8_0", "same", "same"}).message == "no such type (asked for: --kv-type q8_0)");
   BOOST_TEST(explain_refusal(refused, {}).message == "no such type");
   const llorch::Error other = llorch::make_error(llorch::ErrorCode::kOutOfMemory, "no memory");
   BOOST_TEST(explain_refusal(other, {"q8_0", "same", "same"}).message == "no memory");
