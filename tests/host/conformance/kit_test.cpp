@@ -146,6 +146,8 @@ const std::vector<Fault> faults = {
     {"taps move", "K-35", "logits with taps are not the bytes"},
     {"threads move", "K-36", "7 threads against one"},
     {"half the memory", "K-37", "memory_usage"},
+    {"half of all memory", "K-37", "were taken"},
+    {"twice all memory", "K-37", "only"},
     {"leaks", "K-38", "more bytes of the heap"},
 #ifndef LLORCH_SANITIZED  // whose allocator keeps what was freed: mappings say nothing there
     {"leaks mapped pages", "K-38", "more bytes are mapped after each"},

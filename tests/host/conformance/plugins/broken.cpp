@@ -99,22 +99,36 @@ llorch_status device_at(llorch_plugin* plugin, std::uint32_t index, llorch_devic
   return good()->device_at(plugin, fault("endless devices") ? 0 : index, out, error);
 }
 
-struct HalfOf {
+/// Passes on what the plugin says of its memory, times `factor`.
+struct Scaled {
   llorch_memory_fn fn;
   void* user;
+  double factor;
   static void report(void* self, const llorch_memory* memory) {
-    llorch_memory half = *memory;
-    half.bytes /= 2;
-    static_cast<HalfOf*>(self)->fn(static_cast<HalfOf*>(self)->user, &half);
+    const auto& scaled = *static_cast<Scaled*>(self);
+    llorch_memory other = *memory;
+    other.bytes = static_cast<std::uint64_t>(static_cast<double>(other.bytes) * scaled.factor);
+    scaled.fn(scaled.user, &other);
   }
 };
+
+/// Lies that estimate and usage agree on.
+double agreed_factor() {
+  if (fault("half of all memory")) return 0.5;
+  return fault("twice all memory") ? 2 : 1;
+}
 
 llorch_status estimate_memory(llorch_plugin* plugin, const llorch_source* source, const llorch_model_params* model,
                               const llorch_context_params* context, llorch_memory_fn fn, void* user,
                               llorch_error* error) {
-  HalfOf half{fn, user};
-  const bool lie = fault("half the memory");
-  return good()->estimate_memory(plugin, source, model, context, lie ? &HalfOf::report : fn, lie ? &half : user, error);
+  Scaled scaled{fn, user, fault("half the memory") ? 0.5 : agreed_factor()};
+  return good()->estimate_memory(plugin, source, model, context, &Scaled::report, &scaled, error);
+}
+
+llorch_status memory_usage(llorch_model* model, llorch_context* context, llorch_memory_fn fn, void* user,
+                           llorch_error* error) {
+  Scaled scaled{fn, user, agreed_factor()};
+  return good()->memory_usage(model, context, &Scaled::report, &scaled, error);
 }
 
 llorch_status model_create(llorch_plugin* plugin, const llorch_source* source, const llorch_model_params* params,
@@ -255,6 +269,7 @@ llorch_plugin_api make_table() {
   table.device_at = &device_at;
   table.model_probe = &model_probe;
   table.estimate_memory = &estimate_memory;
+  table.memory_usage = &memory_usage;
   table.model_create = &model_create;
   table.context_create = &context_create;
   table.forward = &forward;
