@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
+#include <string_view>
+#include <utility>
 
 #include "llama/model.hpp"
 #include "llama2_cuda/model.hpp"
@@ -17,6 +20,14 @@ common::KvShape kv_shape(const Config& c, const common::ContextLimits& l) {
 std::int64_t decode_size(std::int64_t most_visible) {
   const auto least = static_cast<std::uint64_t>(std::max(most_visible, cuda::kAttentionChunk));
   return static_cast<std::int64_t>(std::bit_ceil(least));
+}
+
+/// LLORCH_CUDA_GRAPHS=0 gives every decode step to the stream launch by launch: for tools that look at single kernels.
+bool graphs_wanted() {
+  const char* text = std::getenv("LLORCH_CUDA_GRAPHS");
+  if (text == nullptr || std::string_view(text) == "1") return true;
+  if (std::string_view(text) == "0") return false;
+  abi::fail(LLORCH_INVALID_ARGUMENT, "LLORCH_CUDA_GRAPHS: expected 0 or 1, found \"", text, '"');
 }
 
 std::uint64_t logits_bytes(const Config& c, const common::ContextLimits& l) {
@@ -44,9 +55,18 @@ Context::Context(const Model& model, const common::ContextLimits& limits)
                    decode_size(limits.longest_sequence(model.config().n_positions))),
       inputs_(model.device(), model.config(), limits.max_rows, limits.max_seqs,
               limits.longest_sequence(model.config().n_positions)),
-      logits_(model.device(), logits_bytes(model.config(), limits), "logits") {
+      logits_(model.device(), logits_bytes(model.config(), limits), "logits"),
+      use_graphs_(graphs_wanted()) {
   rows_.batch_row.reserve(static_cast<std::size_t>(limits.max_rows));
   rows_.outputs.reserve(static_cast<std::size_t>(limits.max_rows));
+}
+
+Context::~Context() {
+  try {
+    settle();  // what a cancelled pass left behind reads and writes the members
+  } catch (const abi::Failure&) {
+    busy_ = false;  // the device failed: its error was told, and nothing runs any more
+  }
 }
 
 std::pair<std::int32_t, std::int32_t> Context::kv_seq_range(std::int32_t seq) const {
@@ -118,16 +138,25 @@ void Context::head(BlockState& s) {
   normed_project(s, w.output_norm.data(), LLORCH_TAP_FINAL_NORM, -1, rows_.outputs.data(),
                  {{w.head(model_.config()).view(), logits}});
   taps_.show(stream_, LLORCH_TAP_LOGITS, -1, logits, rows_.outputs.data());
-  stream_.to_host(logits_.data(), logits.data, static_cast<std::uint64_t>(n * logits.stride) * sizeof(float));
+  const std::uint64_t pitch = static_cast<std::uint64_t>(logits.stride) * sizeof(float);
+  stream_.rows_to_host(logits_.data(), pitch, logits.data, pitch,
+                       static_cast<std::uint64_t>(logits.n_cols) * sizeof(float), static_cast<std::uint64_t>(n));
 }
 
 void Context::decode_step(const llorch_batch& batch, std::int64_t most_visible) {
   const std::int64_t size = decode_size(most_visible);
   const InputCounts counts = Inputs::decode_counts(rows_.n, size);
   inputs_.fill(counts, batch, rows_, kv_, model_.rope());
-  cuda::Graph& graph = graphs_[{rows_.n, size}];
+  DecodeGraph& decode = graphs_[{rows_.n, size}];
+  // The first step of a kind runs as it is: that loads its kernels, which older drivers refuse while a graph is
+  // captured, and a size that comes once needs no graph.
+  if (!use_graphs_ || !std::exchange(decode.loaded, true)) {
+    launch(counts, size);
+    return;
+  }
   for (std::size_t i = 0; i < model_.weights().layers.size(); ++i)
     poll(i);
+  cuda::Graph& graph = decode.graph;
   if (graph.empty()) {
     in_graph_ = true;
     try {

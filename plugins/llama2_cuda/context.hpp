@@ -31,6 +31,9 @@ ContextBytes context_bytes(const Config& config, const common::ContextLimits& li
 class Context {
  public:
   Context(const Model& model, const common::ContextLimits& limits);
+  ~Context();
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
 
   llorch_output forward(const llorch_batch& batch);
   void kv_seq_remove(std::int32_t seq, std::int32_t p0, std::int32_t p1) { kv_.remove(seq, p0, p1); }
@@ -65,9 +68,14 @@ class Context {
   cuda::PinnedMemory logits_;  // (output rows, n_vocab padded)
   Taps taps_;
   common::LiveRows rows_;
-  std::map<std::pair<std::int64_t, std::int64_t>, cuda::Graph> graphs_;  // by rows and what they see at most
-  bool busy_ = false;                                                    // work was given that nobody waited for
-  bool in_graph_ = false;                                                // launch() is being recorded
+  struct DecodeGraph {
+    bool loaded = false;  // its kernels have run
+    cuda::Graph graph;
+  };
+  std::map<std::pair<std::int64_t, std::int64_t>, DecodeGraph> graphs_;  // by rows and what they see at most
+  bool use_graphs_;
+  bool busy_ = false;      // work was given that nobody waited for
+  bool in_graph_ = false;  // launch() is being recorded
 };
 
 }  // namespace llorch::llama2_cuda

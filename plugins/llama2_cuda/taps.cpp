@@ -1,17 +1,15 @@
 #include "llama2_cuda/taps.hpp"
 
-#include <algorithm>
-
 namespace llorch::llama2_cuda {
 
 void Taps::show(cuda::Stream& stream, std::uint32_t id, std::int64_t layer, const cuda::RowsView& x,
                 const std::uint32_t* rows, std::uint32_t flags) {
   if (!wants(id, layer)) return;
-  host_.resize(static_cast<std::size_t>(x.n_rows * x.stride));
-  stream.to_host(host_.data(), x.data, host_.size() * sizeof(float));
+  host_.resize(static_cast<std::size_t>(x.n_rows * x.n_cols));
+  const std::uint64_t row_bytes = static_cast<std::uint64_t>(x.n_cols) * sizeof(float);
+  stream.rows_to_host(host_.data(), row_bytes, x.data, static_cast<std::uint64_t>(x.stride) * sizeof(float), row_bytes,
+                      static_cast<std::uint64_t>(x.n_rows));
   stream.synchronize();
-  for (std::int64_t i = 1; i < x.n_rows && x.stride != x.n_cols; ++i)  // close up
-    std::copy_n(host_.begin() + i * x.stride, x.n_cols, host_.begin() + i * x.n_cols);
   tap_.show(id, static_cast<std::int32_t>(layer), host_.data(),
             {static_cast<std::uint64_t>(x.n_rows), static_cast<std::uint64_t>(x.n_cols)}, rows, flags);
 }

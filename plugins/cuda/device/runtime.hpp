@@ -19,8 +19,9 @@ struct DeviceInfo {
   std::string name;          // "NVIDIA H100 80GB HBM3"
   int major = 0, minor = 0;  // compute capability
   int multiprocessors = 0;
-  std::uint64_t total_bytes = 0;   // of device memory
-  std::uint64_t shared_bytes = 0;  // the most dynamic shared memory of one block
+  std::uint64_t total_bytes = 0;                     // of device memory
+  std::uint64_t shared_bytes = 0;                    // the most shared memory of one block
+  std::uint64_t shared_bytes_of_multiprocessor = 0;  // for all blocks that run on it at a time
 };
 
 struct DeviceList {
@@ -100,9 +101,11 @@ class PinnedMemory {
   void swap(PinnedMemory& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(bytes_, other.bytes_);
+    std::swap(device_, other.device_);
   }
   void* data_ = nullptr;
   std::uint64_t bytes_ = 0;
+  int device_ = 0;
 };
 
 // ---- work ----------------------------------------------------------------------------------------------------------
@@ -125,6 +128,10 @@ class Stream {
 
   void to_device(void* device_dst, const void* host_src, std::uint64_t n);
   void to_host(void* host_dst, const void* device_src, std::uint64_t n);
+  /// Rows of `row_bytes`, which begin `dst_pitch` and `src_pitch` bytes apart. What lies between them is neither read
+  /// nor written.
+  void rows_to_host(void* host_dst, std::uint64_t dst_pitch, const void* device_src, std::uint64_t src_pitch,
+                    std::uint64_t row_bytes, std::uint64_t n_rows);
   /// Neither side may overlap the other.
   void within_device(void* device_dst, const void* device_src, std::uint64_t n);
   void fill(void* device_dst, std::uint8_t byte, std::uint64_t n);

@@ -4,7 +4,7 @@
 #include <llorch/plugin.hpp>
 
 #include <cstring>
-#include <map>
+#include <set>
 
 #include "cuda/device/launch.hpp"
 #include "cuda/device/runtime.hpp"
@@ -78,6 +78,7 @@ DeviceList list_devices() {
     info.multiprocessors = properties.multiProcessorCount;
     info.total_bytes = properties.totalGlobalMem;
     info.shared_bytes = properties.sharedMemPerBlockOptin;
+    info.shared_bytes_of_multiprocessor = properties.sharedMemPerMultiprocessor;
     list.devices.push_back(std::move(info));
   }
   if (!list.devices.empty()) list.reason.clear();
@@ -115,12 +116,14 @@ DeviceMemory::DeviceMemory(int device, std::uint64_t bytes, const char* what) : 
 
 DeviceMemory::~DeviceMemory() {
   if (data_ == nullptr) return;
-  // After an error of the device there is nothing left to give back; the stream has told.
+  // Any thread may come here, and one without a device of its own would wake up device 0. After an error of the device
+  // there is nothing left to give back; the stream has told.
+  (void)cudaSetDevice(device_);
   (void)cudaFree(data_);
   (void)cudaGetLastError();
 }
 
-PinnedMemory::PinnedMemory(int device, std::uint64_t bytes, const char* what) : bytes_(bytes) {
+PinnedMemory::PinnedMemory(int device, std::uint64_t bytes, const char* what) : bytes_(bytes), device_(device) {
   if (bytes == 0) return;
   use(device, what);
   const cudaError_t error = cudaHostAlloc(&data_, bytes, cudaHostAllocPortable);
@@ -134,6 +137,7 @@ PinnedMemory::PinnedMemory(int device, std::uint64_t bytes, const char* what) : 
 
 PinnedMemory::~PinnedMemory() {
   if (data_ == nullptr) return;
+  (void)cudaSetDevice(device_);
   (void)cudaFreeHost(data_);
   (void)cudaGetLastError();
 }
@@ -144,7 +148,7 @@ struct Stream::Impl {
   int device = 0;
   cudaStream_t stream = nullptr;
   std::uint64_t most_shared_bytes = 0;
-  std::map<const void*, std::size_t> raised;  // kernels that may take more shared memory than the usual 48 KiB
+  std::set<const void*> raised;  // kernels that may take more dynamic shared memory than the usual 48 KiB
   std::string first_error;
 
   Impl() = default;
@@ -152,6 +156,7 @@ struct Stream::Impl {
   Impl& operator=(const Impl&) = delete;
   ~Impl() {
     if (stream == nullptr) return;
+    (void)cudaSetDevice(device);
     (void)cudaStreamDestroy(stream);
     (void)cudaGetLastError();
   }
@@ -166,6 +171,16 @@ struct Stream::Impl {
     (void)cudaGetLastError();
     first_error = text_of(function, error, doing);
     throw abi::Failure(LLORCH_DEVICE_ERROR, first_error);
+  }
+  /// A kernel's limit belongs to the device, not to this stream: every stream sets it to the same, all that there is.
+  void raise_shared_limit(const void* function, const char* name) {
+    if (raised.contains(function)) return;
+    cudaFuncAttributes attributes{};
+    end(cudaFuncGetAttributes(&attributes, function), "cudaFuncGetAttributes", name);
+    const auto most = static_cast<int>(most_shared_bytes - attributes.sharedSizeBytes);
+    end(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, most), "cudaFuncSetAttribute",
+        name);
+    raised.insert(function);
   }
 };
 
@@ -199,6 +214,14 @@ void Stream::to_host(void* host_dst, const void* device_src, std::uint64_t n) {
   impl_->end(cudaMemcpyAsync(host_dst, device_src, n, cudaMemcpyDeviceToHost, impl_->stream), "cudaMemcpyAsync",
              kDoing);
 }
+void Stream::rows_to_host(void* host_dst, std::uint64_t dst_pitch, const void* device_src, std::uint64_t src_pitch,
+                          std::uint64_t row_bytes, std::uint64_t n_rows) {
+  constexpr const char* kDoing = "copying rows from the device";
+  impl_->begin(kDoing);
+  impl_->end(cudaMemcpy2DAsync(host_dst, dst_pitch, device_src, src_pitch, row_bytes, n_rows, cudaMemcpyDeviceToHost,
+                               impl_->stream),
+             "cudaMemcpy2DAsync", kDoing);
+}
 void Stream::within_device(void* device_dst, const void* device_src, std::uint64_t n) {
   constexpr const char* kDoing = "copying within the device";
   impl_->begin(kDoing);
@@ -227,6 +250,7 @@ struct Graph::Impl {
   Impl& operator=(const Impl&) = delete;
   ~Impl() {
     if (exec == nullptr) return;
+    (void)cudaSetDevice(device);
     (void)cudaGraphExecDestroy(exec);
     (void)cudaGetLastError();
   }
@@ -279,15 +303,7 @@ void launch_kernel(Stream& stream, const char* name, const void* function, Dim g
   Stream::Impl& impl = stream.impl();
   check_launch(name, grid, block, shared_bytes, impl.most_shared_bytes);
   impl.begin(name);
-  if (shared_bytes > kUsualSharedBytes) {
-    std::size_t& raised = impl.raised[function];
-    if (raised < shared_bytes) {
-      impl.end(
-          cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)),
-          "cudaFuncSetAttribute", name);
-      raised = shared_bytes;
-    }
-  }
+  if (shared_bytes > kUsualSharedBytes) impl.raise_shared_limit(function, name);
   impl.end(cudaLaunchKernel(function, dim3(grid.x, grid.y, grid.z), dim3(block.x, block.y, block.z), arguments,
                             shared_bytes, impl.stream),
            "cudaLaunchKernel", name);

@@ -24,6 +24,7 @@ __global__ void __launch_bounds__(kMergeThreads) merge_chunks(AttentionParams p)
     float m = chunk[0];
     float l = chunk[1];
     float o = chunk[4 + d];
+    LLORCH_UNROLL_BY_8
     for (int c = first + 1; c <= last; ++c) {
       chunk += stride;
       const Merge factors = merge_chunk(chunk[0], chunk[1], m, l);

@@ -7,8 +7,10 @@
 #if defined(__CUDACC__)
 #define LLORCH_UNROLL _Pragma("unroll")
 #define LLORCH_NO_UNROLL _Pragma("unroll 1")
+#define LLORCH_UNROLL_BY_8 _Pragma("unroll 8")  // so that the loads of eight turns are under way at a time
 #else
 #define LLORCH_UNROLL
+#define LLORCH_UNROLL_BY_8
 #define LLORCH_NO_UNROLL
 #endif
 

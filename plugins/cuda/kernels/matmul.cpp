@@ -69,15 +69,25 @@ void run(Stream& stream, WeightType type, const MatmulParams& p) {
   }
 }
 
-}  // namespace
-
-std::uint64_t most_shared_bytes(Stream& stream) {
+const DeviceInfo& device_of(Stream& stream) {
   // Asked for once: it opens no device, but takes time.
   static const std::vector<DeviceInfo> devices = list_devices().devices;
   const auto found = std::find_if(devices.begin(), devices.end(),
                                   [&](const DeviceInfo& info) { return info.index == stream.device(); });
-  constexpr std::uint64_t kEveryDevice = std::uint64_t{48} << 10U;
-  return found == devices.end() ? kEveryDevice : found->shared_bytes;
+  if (found == devices.end()) common::fail(LLORCH_INTERNAL, "device ", stream.device(), " is not listed");
+  return *found;
+}
+
+}  // namespace
+
+std::uint64_t most_shared_bytes(Stream& stream) {
+  return device_of(stream).shared_bytes;
+}
+
+std::uint64_t shared_bytes_of_two(Stream& stream) {
+  constexpr std::uint64_t kTakenOfEachBlock = 1024;  // by CUDA, from compute capability 8.0 on
+  const DeviceInfo& device = device_of(stream);
+  return std::min(device.shared_bytes, device.shared_bytes_of_multiprocessor / 2 - kTakenOfEachBlock);
 }
 
 void matmul(Stream& stream, const ActivationView& x, std::initializer_list<Product> products, Store store) {

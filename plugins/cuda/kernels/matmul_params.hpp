@@ -52,5 +52,7 @@ void matmul_iq4_xs(Stream& stream, const MatmulParams& params);
 
 /// The most dynamic shared memory of a block on the stream's device.
 std::uint64_t most_shared_bytes(Stream& stream);
+/// The most with which two blocks run on one multiprocessor, so that one computes while the other waits.
+std::uint64_t shared_bytes_of_two(Stream& stream);
 
 }  // namespace llorch::cuda

@@ -289,9 +289,7 @@ void launch_product(Stream& stream, const char* name, const MatmulParams& p) {
   if (p.n_rows <= kDecodeRows) {
     const auto threads = static_cast<unsigned>(p.n_segments * 32);
     const int stage_bytes = p.n_segments * (Family::kUnitBytes + Family::kXUsedBytes);
-    // Two blocks are to fit into a multiprocessor, where it has more.
-    constexpr std::uint64_t kEnough = std::uint64_t{100} << 10U;
-    const int fitting = static_cast<int>((most < kEnough ? most : kEnough) / static_cast<unsigned>(stage_bytes));
+    const int fitting = static_cast<int>(shared_bytes_of_two(stream) / static_cast<unsigned>(stage_bytes));
     const int n_stages = fitting < 1 ? 1 : fitting > Family::kDecodeStages ? Family::kDecodeStages : fitting;
     const Dim grid = {static_cast<unsigned>(n_tiles)};
     launch(stream, name, p.gated ? decode_product<Family, 2> : decode_product<Family, 1>, grid, {threads},

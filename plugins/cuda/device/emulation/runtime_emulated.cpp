@@ -112,6 +112,7 @@ DeviceList list_devices() {
     info.multiprocessors = 4;
     info.total_bytes = emulation::settings().memory_bytes;
     info.shared_bytes = emulation::settings().shared_bytes;
+    info.shared_bytes_of_multiprocessor = emulation::settings().shared_bytes_of_multiprocessor;
     list.devices.push_back(info);
   }
   if (list.devices.empty()) list.reason = "LLORCH_CUDA_EMULATION_DEVICES is 0";
@@ -153,7 +154,7 @@ DeviceMemory::~DeviceMemory() {
   emulation::give_memory_back(data_);
 }
 
-PinnedMemory::PinnedMemory(int device, std::uint64_t bytes, const char* what) : bytes_(bytes) {
+PinnedMemory::PinnedMemory(int device, std::uint64_t bytes, const char* what) : bytes_(bytes), device_(device) {
   check_device(device);
   refuse_in_capture(what);
   if (bytes == 0) return;
@@ -201,6 +202,17 @@ void Stream::to_device(void* device_dst, const void* host_src, std::uint64_t n) 
 void Stream::to_host(void* host_dst, const void* device_src, std::uint64_t n) {
   impl_->check_host(host_dst, n);
   impl_->add([=] { std::memcpy(host_dst, device_src, n); });
+}
+void Stream::rows_to_host(void* host_dst, std::uint64_t dst_pitch, const void* device_src, std::uint64_t src_pitch,
+                          std::uint64_t row_bytes, std::uint64_t n_rows) {
+  if (n_rows == 0) return;
+  impl_->check_host(host_dst, (n_rows - 1) * dst_pitch + row_bytes);
+  impl_->add([=] {
+    for (std::uint64_t row = 0; row < n_rows; ++row) {
+      std::memcpy(static_cast<char*>(host_dst) + row * dst_pitch,
+                  static_cast<const char*>(device_src) + row * src_pitch, row_bytes);
+    }
+  });
 }
 void Stream::within_device(void* device_dst, const void* device_src, std::uint64_t n) {
   impl_->add([=] { std::memcpy(device_dst, device_src, n); });

@@ -11,6 +11,7 @@ struct Settings {
   int devices = 1;                                        // LLORCH_CUDA_EMULATION_DEVICES
   std::uint64_t memory_bytes = std::uint64_t{4} << 30u;   // LLORCH_CUDA_EMULATION_MEMORY, of each device
   std::uint64_t shared_bytes = std::uint64_t{64} << 10u;  // that of sm_75, the least of those we build for
+  std::uint64_t shared_bytes_of_multiprocessor = std::uint64_t{164} << 10u;  // sm_80's: two stages of most kernels
   std::string failing_kernel;  // LLORCH_CUDA_EMULATION_FAIL: launching this one is a device error
   bool trace = false;          // LLORCH_CUDA_EMULATION_TRACE: each kernel's name to stderr before it runs
 };
