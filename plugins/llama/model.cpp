@@ -1,8 +1,20 @@
 #include "llama/model.hpp"
 
 #include "common/base/hash.hpp"
+#include "common/kv/kv_types.hpp"
 
 namespace llorch::llama {
+
+llorch_model_info model_info(const Config& config) {
+  llorch_model_info info{};
+  info.vocab_size = static_cast<std::uint32_t>(config.n_vocab);
+  info.n_layers = static_cast<std::uint32_t>(config.n_layers);
+  info.max_positions = static_cast<std::uint32_t>(config.n_positions);
+  info.caps = kCapabilities;
+  info.taps = kTaps;
+  info.kv_block_tokens = static_cast<std::uint32_t>(common::kKvBlock);
+  return info;
+}
 
 common::Rope make_rope(const Config& config, const float* divisors) {
   common::RopeSettings rope = config.rope;

@@ -25,9 +25,7 @@ class Plugin {
   using Model = llama2_cuda::Model;
   using Context = llama2_cuda::Context;
   static constexpr std::string_view kArchitectures = "llama";
-  static constexpr std::uint64_t kCapabilities =
-      LLORCH_CAP_MULTI_SEQ | LLORCH_CAP_MIXED_BATCH | LLORCH_CAP_KV_PARTIAL_REMOVE | LLORCH_CAP_KV_SHIFT |
-      LLORCH_CAP_KV_COPY_SHARES | LLORCH_CAP_KV_SAVE | LLORCH_CAP_SOURCE_NOT_RETAINED | LLORCH_CAP_BATCH_INVARIANT;
+  static constexpr std::uint64_t kCapabilities = llama::kCapabilities;
 
   explicit Plugin(abi::Host host) : host_(host) {}
 
@@ -52,14 +50,7 @@ class Plugin {
   static llorch_model_info probe(const abi::Source& source) {
     const Config config = llama::read_config(source);
     check_weights(config, source);
-    llorch_model_info info{};
-    info.vocab_size = static_cast<std::uint32_t>(config.n_vocab);
-    info.n_layers = static_cast<std::uint32_t>(config.n_layers);
-    info.max_positions = static_cast<std::uint32_t>(config.n_positions);
-    info.caps = kCapabilities;
-    info.taps = llama::kTaps;
-    info.kv_block_tokens = static_cast<std::uint32_t>(common::kKvBlock);
-    return info;
+    return llama::model_info(config);
   }
 
   static void estimate_memory(const abi::Source& source, const llorch_model_params& model,
