@@ -62,15 +62,17 @@ Figures measure(const TestedModel& tested) {
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(checkpoint_08_quantized,
-                      *utf::depends_on("checkpoint_08_logits") *
-                          utf::description("activations are rounded no worse than stated, nor than in llama.cpp"))
+BOOST_AUTO_TEST_SUITE(
+    checkpoint_08_quantized,
+    *utf::depends_on("checkpoint_08_logits") *
+        utf::description(
+            "activations are rounded no worse than stated, nor than in llama.cpp beyond the noise of 96 rows"))
 
 BOOST_AUTO_TEST_CASE(every_quantized_model_has_a_bound) {
   BOOST_TEST(quantized_models.size() == std::size(kBounds));
 }
 
-BOOST_DATA_TEST_CASE(logits_and_probabilities_stay_within_the_bounds_and_below_those_of_llama_cpp,
+BOOST_DATA_TEST_CASE(logits_and_probabilities_stay_within_the_bounds_and_below_or_beside_those_of_llama_cpp,
                      utf::data::make(quantized_models)) {
   const auto& [figures, theirs] = measure(sample);
   fmt::print("{:<6}  max {:.3f} ({:.3f})  mean {:.5f} ({:.5f})  KL {:.2e} ({:.2e})  same best {} ({:.0f}) of {}\n",
