@@ -15,10 +15,11 @@ namespace {
 constexpr std::uint64_t kPieceBytes = std::uint64_t{1} << 20;
 
 Error differs(const File& file, const StoredTensor& head, const StoredTensor& embedding, const std::string& how) {
-  return make_error(ErrorCode::kBadModel,
-                    fmt::format("{}: config.json says tie_word_embeddings, expected tensor {} to repeat {}, found {}; set "
-                                "tie_word_embeddings to false if it is the model's output matrix, else remove it",
-                                file.path().native(), quote(head.name), quote(embedding.name), how));
+  return make_error(
+      ErrorCode::kBadModel,
+      fmt::format("{}: config.json says tie_word_embeddings, expected tensor {} to repeat {}, found {}; set "
+                  "tie_word_embeddings to false if it is the model's output matrix, else remove it",
+                  file.path().native(), quote(head.name), quote(embedding.name), how));
 }
 
 }  // namespace
@@ -43,8 +44,7 @@ Result<void> check_tied_head(std::span<const std::shared_ptr<const File>> files,
     const auto [at, _] = std::ranges::mismatch(a, b);
     if (at != a.end()) {
       const std::uint64_t byte = done + static_cast<std::uint64_t>(at - a.begin());
-      return differs(head_file, head, embedding,
-                     fmt::format("other bytes from byte {} of {} on", byte, head.nbytes));
+      return differs(head_file, head, embedding, fmt::format("other bytes from byte {} of {} on", byte, head.nbytes));
     }
   }
   return {};
