@@ -29,28 +29,66 @@ BLOCK_NAMES = {
 }
 
 
+# Keys that say how positions are scaled: the types that read them, and what changes nothing beside another type.
+ROPE_SETTINGS = {
+    "factor": (("linear", "llama3", "yarn"), (1,)),
+    "low_freq_factor": (("llama3",), ()), "high_freq_factor": (("llama3",), ()),
+    "beta_fast": (("yarn",), (0, 32)), "beta_slow": (("yarn",), (0, 1)),
+    "mscale": (("yarn",), (0, 1)), "mscale_all_dim": (("yarn",), (0,)),
+    "attention_factor": (("yarn",), (1,)), "attn_factor": (("yarn",), (1,)),
+    "extrapolation_factor": (("yarn",), (1,)), "truncate": (("yarn",), (True,)),
+    "short_factor": ((), ()), "long_factor": ((), ()), "mrope_section": ((), ()),
+}
+
+
+def said_once(config: dict, found: dict, place: str, key: str, otherwise):
+    """A value that may stand in the object of rotary settings or beside it; in both it must be the same."""
+    within, beside = found.get(key), config.get(key)
+    if None not in (within, beside) and within != beside:
+        raise ValueError(f"config.json: {place}.{key}: expected {beside}, as {key} says, found {within}")
+    if within is not None:
+        return within
+    return otherwise if beside is None else beside
+
+
+def check_rope(found: dict, place: str, scaling: str) -> None:
+    """Refuses settings by kind of layer, and those that the type of scaling does not use."""
+    for key, value in found.items():
+        if isinstance(value, dict):
+            raise ValueError(f"config.json: {place}.{key}: expected a setting of all layers, found an object")
+        users, neutral = ROPE_SETTINGS.get(key, ((scaling,), ()))
+        if value is not None and scaling not in users and value not in neutral:
+            raise ValueError(f"config.json: {place}.{key}: expected nothing beside the type {scaling}, found {value}")
+
+
 def read_rope(config: dict) -> Rope:
     """Base and scaling, from `rope_parameters` (transformers 5) or `rope_theta` and `rope_scaling`."""
-    found = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    base = found.get("rope_theta", config.get("rope_theta", 10000.0))
+    place = "rope_parameters" if config.get("rope_parameters") else "rope_scaling"
+    found = config.get(place) or {}
+    if (config.get("rope_scaling") or found) != found:
+        raise ValueError("config.json: rope_scaling says something else than rope_parameters: keep one of them")
     scaling = found.get("rope_type") or found.get("type") or "default"
     if found.get("type") not in (None, scaling):
-        raise ValueError(f"config.json: rotary type: expected {scaling}, as rope_type says, found {found['type']}")
-    if scaling in ("default", "none"):
-        if found.get("factor") not in (None, 1):
-            raise ValueError(f"config.json: rope parameter factor = {found['factor']} stands beside no type of scaling")
+        raise ValueError(f"config.json: {place}.type: expected {scaling}, as rope_type says, found {found['type']}")
+    if scaling == "none":
+        scaling = "default"
+    if scaling not in ("default", "linear", "llama3", "yarn"):
+        raise ValueError(f"config.json: {place}.rope_type: expected default, linear, llama3 or yarn, found {scaling}")
+    check_rope(found, place, scaling)
+    base = said_once(config, found, place, "rope_theta", 10000.0)
+    if scaling == "default":
         return Rope(base=base)
-    if scaling not in ("linear", "llama3", "yarn"):
-        raise ValueError(f"config.json: rope_type {scaling}: expected default, linear, llama3 or yarn")
-    for key in ("attention_factor", "mscale", "mscale_all_dim"):
-        if found.get(key) is not None and (found[key] != 0 or key == "attention_factor"):
-            raise ValueError(f"config.json: rope parameter {key} = {found[key]} cannot be said in GGUF's `llama`")
-    if not found.get("truncate", True):
-        raise ValueError("config.json: rope parameter truncate = false cannot be said in GGUF's `llama`")
+    context = config["max_position_embeddings"]
+    if scaling in ("llama3", "yarn"):
+        context = said_once(config, found, place, "original_max_position_embeddings", context)
+    if scaling == "yarn":
+        for key, neutral in (("attention_factor", ()), ("mscale", (0,)), ("mscale_all_dim", (0,)), ("truncate", (True,)),
+                             ("attn_factor", (1,)), ("extrapolation_factor", (1,))):
+            if found.get(key) is not None and found[key] not in neutral:
+                raise ValueError(f"config.json: {place}.{key} = {found[key]} cannot be said in GGUF's `llama`")
     return Rope(
-        base=base, scaling=scaling, factor=found["factor"],
-        original_context=found.get("original_max_position_embeddings", config["max_position_embeddings"]),
-        low_frequency=found.get("low_freq_factor", 1.0), high_frequency=found.get("high_freq_factor", 4.0),
+        base=base, scaling=scaling, factor=found["factor"], original_context=context,
+        low_frequency=found.get("low_freq_factor") or 1.0, high_frequency=found.get("high_freq_factor") or 4.0,
         beta_fast=found.get("beta_fast") or 32.0, beta_slow=found.get("beta_slow") or 1.0,
     )
 

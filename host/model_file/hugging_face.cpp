@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <memory>
 #include <optional>
@@ -106,13 +105,6 @@ Result<StoredModel> read_stored(const Shards& shards) {
   return model;
 }
 
-std::string shown(const json::value& value) {
-  if (value.is_array()) return "an array";
-  if (value.is_object()) return "an object";
-  if (value.is_string()) return quote(value.get_string());
-  return json::serialize(value);
-}
-
 /// Token ids of the configuration: one, or a list of them; none where it has none.
 Result<std::vector<std::uint64_t>> read_token_ids(const json::object& config, const std::string& origin,
                                                   const char* key) {
@@ -122,7 +114,7 @@ Result<std::vector<std::uint64_t>> read_token_ids(const json::object& config, co
   const auto read = [&](const json::value& entry, const std::string& place) -> Result<void> {
     if (!entry.is_int64() || entry.get_int64() < 0) {
       return ConfigReader(config, origin)
-          .bad(place, fmt::format("expected an integer of 0 or more, found {}", shown(entry)));
+          .bad(place, fmt::format("expected an integer of 0 or more, found {}", found_text(entry)));
     }
     ids.push_back(static_cast<std::uint64_t>(entry.get_int64()));
     return {};

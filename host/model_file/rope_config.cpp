@@ -2,11 +2,12 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/json/value.hpp>
 #include <cmath>
+#include <limits>
 #include <numbers>
-#include <optional>
 
 #include "base/text.hpp"
 #include "model_file/architecture.hpp"
@@ -18,12 +19,44 @@ namespace {
 namespace json = boost::json;
 
 constexpr double kUsualBase = 10000.0;
+constexpr std::string_view kNewer = "rope_type";
+constexpr std::string_view kOlder = "type";
 constexpr std::string_view kOriginal = "original_max_position_embeddings";
 
-/// Keys that say how positions are scaled, and for nothing else.
-constexpr std::array<std::string_view, 10> kScalingKeys = {
-    "factor",    "short_factor", "long_factor", "low_freq_factor", "high_freq_factor",
-    "beta_fast", "beta_slow",    "mscale",      "mscale_all_dim",  "attention_factor"};
+constexpr double kNoNumber = std::numeric_limits<double>::quiet_NaN();  // equals nothing
+
+/// A key that says how positions are scaled.
+struct Setting {
+  std::string_view key;
+  std::array<std::string_view, 3> users;  ///< the types that read it
+  std::array<double, 2> neutral;          ///< beside another type these change nothing
+  bool neutral_true = false;              ///< true does neither
+};
+
+/// The original context is not among them: where it scales nothing it is a remark about the model's making.
+constexpr std::array kSettings = {
+    Setting{"factor", {"linear", "llama3", "yarn"}, {1.0, kNoNumber}},
+    Setting{"low_freq_factor", {"llama3"}, {kNoNumber, kNoNumber}},
+    Setting{"high_freq_factor", {"llama3"}, {kNoNumber, kNoNumber}},
+    Setting{"beta_fast", {"yarn"}, {0.0, 32.0}},
+    Setting{"beta_slow", {"yarn"}, {0.0, 1.0}},
+    Setting{"mscale", {"yarn"}, {0.0, 1.0}},
+    Setting{"mscale_all_dim", {"yarn"}, {0.0, kNoNumber}},
+    Setting{"attention_factor", {"yarn"}, {1.0, kNoNumber}},
+    Setting{"attn_factor", {"yarn"}, {1.0, kNoNumber}},
+    Setting{"extrapolation_factor", {"yarn"}, {1.0, kNoNumber}},
+    Setting{"truncate", {"yarn"}, {kNoNumber, kNoNumber}, true},
+    Setting{"short_factor", {}, {kNoNumber, kNoNumber}},
+    Setting{"long_factor", {}, {kNoNumber, kNoNumber}},
+    Setting{"mrope_section", {}, {kNoNumber, kNoNumber}},
+};
+
+bool is_neutral(const ConfigReader& scaling, const Setting& setting) {
+  const auto number = scaling.f64_or(setting.key, kNoNumber);
+  if (number) return std::ranges::find(setting.neutral, *number) != setting.neutral.end();
+  const auto flag = scaling.bool_or(setting.key, false);
+  return setting.neutral_true && flag && *flag;
+}
 
 /// A number above 0 in which 0 says as little as an absent key, as in transformers.
 Result<double> positive_unless_zero(const ConfigReader& config, std::string_view key, double otherwise) {
@@ -32,42 +65,65 @@ Result<double> positive_unless_zero(const ConfigReader& config, std::string_view
   return *value == 0.0 ? Result<double>(otherwise) : config.positive(key);
 }
 
-/// The kind of scaling: "default" where nothing is said of it. What is said by half or in two ways is refused, because
-/// such a model would run with positions that it was not made for.
-Result<std::string_view> read_type(const ConfigReader& scaling) {
-  constexpr std::string_view kNewer = "rope_type";
-  constexpr std::string_view kOlder = "type";
+/// Refuses settings that the type does not use, because such a model would run with positions that it was not made for.
+Result<void> check_settings(const ConfigReader& scaling, std::string_view type) {
   const bool stated = scaling.has(kNewer) || scaling.has(kOlder);
-  const auto type = scaling.string_or(scaling.has(kNewer) ? kNewer : kOlder, "default");
+  for (const Setting& setting : kSettings) {
+    if (!scaling.has(setting.key) || std::ranges::find(setting.users, type) != setting.users.end()) continue;
+    if (is_neutral(scaling, setting)) continue;
+    if (!stated) return scaling.unexpected(kNewer, fmt::format("linear, llama3 or yarn beside '{}'", setting.key));
+    return scaling.unexpected(setting.key,
+                              fmt::format("nothing beside the type {}, which does not use it", quote(type)));
+  }
+  return {};
+}
+
+/// The kind of scaling: "default" where nothing is said of it. What is said by half or in two ways is refused.
+Result<std::string_view> read_type(const ConfigReader& scaling) {
+  const std::string_view key = scaling.has(kNewer) ? kNewer : kOlder;
+  const auto type = scaling.string_or(key, "default");
   if (!type) return type.error();
   if (scaling.has(kNewer) && scaling.has(kOlder)) {
     const auto older = scaling.string(kOlder);
     if (!older) return older.error();
     if (*older != *type) return scaling.unexpected(kOlder, fmt::format("{}, as rope_type says", quote(*type)));
   }
-  if (*type != "default") return *type;
-  for (const std::string_view key : kScalingKeys) {
-    if (!scaling.has(key)) continue;
-    if (key == "factor") {
-      const auto factor = scaling.f64_or(key, 1.0);
-      if (!factor) return factor.error();
-      if (*factor == 1.0) continue;
-    }
-    return stated ? scaling.unexpected(key, "nothing beside the type \"default\", which scales nothing")
-                  : scaling.unexpected(kNewer, fmt::format("linear, llama3 or yarn beside '{}'", key));
-  }
+  constexpr std::array<std::string_view, 4> kTypes = {"default", "linear", "llama3", "yarn"};
+  if (std::ranges::find(kTypes, *type) == kTypes.end())
+    return scaling.unsupported(key, fmt::format("expected default, linear, llama3 or yarn, found {}", quote(*type)));
+  if (auto settings = check_settings(scaling, *type); !settings) return settings.error();
   return *type;
 }
 
+/// What stands in the object of scaling and beside it, must be the same.
+Result<void> check_said_once(const ConfigReader& reader, const ConfigReader& scaling, std::string_view key) {
+  if (!reader.has(key) || !scaling.has(key)) return {};
+  const auto beside = reader.positive(key);
+  if (!beside) return beside.error();
+  const auto within = scaling.positive(key);
+  if (!within) return within.error();
+  if (*beside != *within) return scaling.unexpected(key, fmt::format("{}, as '{}' says", *beside, key));
+  return {};
+}
+
+/// Where the context of the model that was stretched is said: beside the scaling, as some families have it, or in it.
+Result<const ConfigReader*> original_context_at(const ConfigReader& reader, const ConfigReader& scaling) {
+  if (auto once = check_said_once(reader, scaling, kOriginal); !once) return once.error();
+  return reader.has(kOriginal) ? &reader : &scaling;
+}
+
 /// Llama 3.1: long waves are stretched by `factor`, short ones stay, those between change over.
-Result<std::vector<float>> llama3_factors(const ConfigReader& scaling, double base, const RopeConfig& rope) {
+Result<std::vector<float>> llama3_factors(const ConfigReader& reader, const ConfigReader& scaling, double base,
+                                          const RopeConfig& rope) {
   const auto factor = scaling.positive("factor");
   if (!factor) return factor.error();
   const auto low = scaling.positive_or("low_freq_factor", 1.0);
   if (!low) return low.error();
   const auto high = scaling.positive_or("high_freq_factor", 4.0);
   if (!high) return high.error();
-  const auto original = scaling.positive_or(kOriginal, static_cast<double>(rope.context));
+  const auto place = original_context_at(reader, scaling);
+  if (!place) return place.error();
+  const auto original = (*place)->positive_or(kOriginal, static_cast<double>(rope.context));
   if (!original) return original.error();
   if (*high <= *low) {
     return scaling.bad("high_freq_factor", fmt::format("expected more than low_freq_factor {}, found {}", *low, *high));
@@ -106,10 +162,13 @@ Result<double> yarn_attention_factor(const ConfigReader& scaling, double factor)
   return magnitude(factor, *some) / magnitude(factor, *all) / magnitude(factor, 1.0);
 }
 
-Result<void> convert_yarn(const ConfigReader& scaling, const RopeConfig& rope, Metadata& metadata) {
+Result<void> convert_yarn(const ConfigReader& reader, const ConfigReader& scaling, const RopeConfig& rope,
+                          Metadata& metadata) {
   const auto factor = scaling.positive("factor");
   if (!factor) return factor.error();
-  const auto original = scaling.has(kOriginal) ? scaling.size(kOriginal, kMostOfASize) : rope.context;
+  const auto place = original_context_at(reader, scaling);
+  if (!place) return place.error();
+  const auto original = (*place)->has(kOriginal) ? (*place)->size(kOriginal, kMostOfASize) : rope.context;
   if (!original) return original.error();
   const auto fast = positive_unless_zero(scaling, "beta_fast", 32.0);
   if (!fast) return fast.error();
@@ -144,6 +203,28 @@ Result<const json::object*> object_at(const json::object& config, const ConfigRe
   return value->get_object().empty() ? nullptr : &value->get_object();
 }
 
+/// Some families have settings for each kind of layer, under its name.
+Result<void> check_for_all_layers(const json::object& object, const ConfigReader& scaling) {
+  for (const auto& member : object) {
+    if (member.value().is_object()) return scaling.unexpected(member.key(), "a setting of all layers");
+  }
+  return {};
+}
+
+Result<double> read_base(const ConfigReader& reader, const ConfigReader& scaling) {
+  constexpr std::string_view kBase = "rope_theta";
+  if (auto once = check_said_once(reader, scaling, kBase); !once) return once.error();
+  return scaling.has(kBase) ? scaling.positive(kBase) : reader.positive_or(kBase, kUsualBase);
+}
+
+Result<void> check_whole_head_turns(const ConfigReader& config) {
+  constexpr std::string_view kPart = "partial_rotary_factor";
+  const auto part = config.f64_or(kPart, 1.0);
+  if (!part) return part.error();
+  if (*part != 1.0) return config.unsupported(kPart, fmt::format("only 1 is supported, found {}", *part));
+  return {};
+}
+
 }  // namespace
 
 Result<std::vector<float>> convert_rope(const json::object& config, const std::string& origin, const RopeConfig& rope,
@@ -157,39 +238,29 @@ Result<std::vector<float>> convert_rope(const json::object& config, const std::s
   if (*newer != nullptr && *older != nullptr && **newer != **older) {
     return reader.unsupported("rope_scaling", "says something else than 'rope_parameters': keep one of them");
   }
-  const ConfigReader scaling(*newer != nullptr   ? **newer
-                             : *older != nullptr ? **older
-                                                 : none,
-                             origin, *newer != nullptr ? "rope_parameters" : "rope_scaling");
-
-  const auto base =
-      scaling.has("rope_theta") ? scaling.positive("rope_theta") : reader.positive_or("rope_theta", kUsualBase);
-  if (!base) return base.error();
-  const ConfigReader& partial = scaling.has("partial_rotary_factor") ? scaling : reader;
-  const auto part = partial.f64_or("partial_rotary_factor", 1.0);
-  if (!part) return part.error();
-  if (*part != 1.0)
-    return partial.unsupported("partial_rotary_factor", fmt::format("only 1 is supported, found {}", *part));
-  metadata.insert(fmt::format("{}.rope.dimension_count", rope.architecture), rope.rotated);
-  metadata.insert(fmt::format("{}.rope.freq_base", rope.architecture), *base);
-
+  const json::object& object = *newer != nullptr ? **newer : *older != nullptr ? **older : none;
+  const ConfigReader scaling(object, origin, *newer != nullptr ? "rope_parameters" : "rope_scaling");
+  if (auto flat = check_for_all_layers(object, scaling); !flat) return flat.error();
   const auto type = read_type(scaling);
   if (!type) return type.error();
-  if (*type == "default") return std::vector<float>();
+  const auto base = read_base(reader, scaling);
+  if (!base) return base.error();
+  for (const ConfigReader* place : {&scaling, &reader}) {
+    if (auto whole = check_whole_head_turns(*place); !whole) return whole.error();
+  }
+  metadata.insert(fmt::format("{}.rope.dimension_count", rope.architecture), rope.rotated);
+  metadata.insert(fmt::format("{}.rope.freq_base", rope.architecture), *base);
+  if (*type == "llama3") return llama3_factors(reader, scaling, *base, rope);
   if (*type == "linear") {
     const auto factor = scaling.positive("factor");
     if (!factor) return factor.error();
     metadata.insert(fmt::format("{}.rope.scaling.type", rope.architecture), std::string_view("linear"));
     metadata.insert(fmt::format("{}.rope.scaling.factor", rope.architecture), *factor);
-    return std::vector<float>();
   }
-  if (*type == "llama3") return llama3_factors(scaling, *base, rope);
   if (*type == "yarn") {
-    if (auto converted = convert_yarn(scaling, rope, metadata); !converted) return converted.error();
-    return std::vector<float>();
+    if (auto converted = convert_yarn(reader, scaling, rope, metadata); !converted) return converted.error();
   }
-  return scaling.unsupported(scaling.has("rope_type") ? "rope_type" : "type",
-                             fmt::format("expected default, linear, llama3 or yarn, found {}", quote(*type)));
+  return std::vector<float>();
 }
 
 }  // namespace llorch::model_file

@@ -21,8 +21,9 @@ struct RopeConfig {
 
 /// Inserts rope.dimension_count, rope.freq_base and rope.scaling.* from `rope_theta` and `rope_scaling`, or from
 /// `rope_parameters`, their newer common form. Returns what each rotary frequency is to be divided by, the content of
-/// `rope_freqs.weight` ("llama3" scaling), or nothing. kUnsupported: a kind of scaling
-/// that no plugin knows. kBadModel: scaling that is said by half or in two ways.
+/// `rope_freqs.weight` ("llama3" scaling), or nothing. `original_max_position_embeddings` may stand in the object or
+/// beside it. kUnsupported: a kind of scaling that no plugin knows. kBadModel: scaling that is said by half or in two
+/// ways, settings that its type does not use, settings by kind of layer.
 [[nodiscard]] Result<std::vector<float>> convert_rope(const boost::json::object& config, const std::string& origin,
                                                       const RopeConfig& rope, Metadata& metadata);
 

@@ -47,7 +47,7 @@ std::unique_ptr<ModelFile> configured_with(const TemporaryDirectory& directory, 
   return expect_opened(directory.path(), {.vocabulary_only = true});
 }
 
-void expect_config_refused(const Config& changes, std::initializer_list<std::string_view> parts) {
+void expect_config_refused(const Config& changes, std::initializer_list<std::string> parts) {
   const TemporaryDirectory directory;
   write_tiny_llama(directory, with(changes));
   const auto opened = ModelFile::open(directory.path());
@@ -234,6 +234,124 @@ BOOST_AUTO_TEST_CASE(scaling_that_says_the_same_twice_or_nothing_is_accepted) {
   const auto model =
       opened_with(directory, {{"rope_scaling", "{}"}, {"rope_parameters", R"({"rope_type": "linear", "factor": 8})"}});
   BOOST_TEST(*model->metadata().f64("llama.rope.scaling.factor") == 8.0);
+}
+
+BOOST_AUTO_TEST_CASE(the_original_context_is_read_beside_the_scaling_too) {
+  const std::string yarn = R"({"rope_type": "yarn", "factor": 4)";
+  const std::string key = R"(, "original_max_position_embeddings": )";
+  const std::string_view found = "llama.rope.scaling.original_context_length";
+  struct Case {
+    std::string scaling, outside;
+    std::uint64_t expected;
+  };
+  for (const auto& [scaling, outside, expected] :
+       {Case{yarn + "}", "128", 128}, Case{yarn + key + "128}", "128", 128}, Case{yarn + key + "null}", "128", 128},
+        Case{yarn + key + "128}", "null", 128}, Case{yarn + "}", "null", 512}}) {
+    const TemporaryDirectory directory;
+    const auto model = configured_with(
+        directory,
+        {{"max_position_embeddings", "512"}, {"rope_scaling", scaling}, {"original_max_position_embeddings", outside}});
+    BOOST_TEST(*model->metadata().u64(found) == expected, scaling << ", " << outside);
+  }
+  const std::string llama3 = R"({"rope_type": "llama3", "factor": 8)";
+  const auto divisors = [](const Config& changes) {
+    const TemporaryDirectory directory;
+    return values_of(*opened_with(directory, changes), "rope_freqs.weight");
+  };
+  const auto expected =
+      divisors({{"rope_theta", "100"}, {"rope_scaling", llama3 + key + "32}"}, {"max_position_embeddings", "512"}});
+  const auto outside = divisors({{"rope_theta", "100"},
+                                 {"rope_scaling", llama3 + "}"},
+                                 {"original_max_position_embeddings", "32"},
+                                 {"max_position_embeddings", "512"}});
+  BOOST_TEST(outside == expected, boost::test_tools::per_element());
+  for (const std::string& scaling : {yarn, llama3}) {
+    expect_config_refused({{"original_max_position_embeddings", "64"}, {"rope_scaling", scaling + key + "128}"}},
+                          {"'rope_scaling.original_max_position_embeddings'",
+                           "expected 64, as 'original_max_position_embeddings' says, found 128"});
+    expect_config_refused({{"original_max_position_embeddings", "0"}, {"rope_scaling", scaling + "}"}},
+                          {"'original_max_position_embeddings'", "found 0"});
+  }
+  const TemporaryDirectory directory;  // what linear scaling does not ask for
+  BOOST_TEST(opened_with(directory, {{"original_max_position_embeddings", "64"},
+                                     {"rope_scaling", R"({"rope_type": "linear", "factor": 4})"}})
+                 ->metadata()
+                 .find(found) == nullptr);
+}
+
+BOOST_AUTO_TEST_CASE(a_base_that_is_said_twice_must_be_one) {
+  for (const std::string key : {"rope_parameters", "rope_scaling"}) {
+    expect_config_refused({{"rope_theta", "10000.0"}, {key, R"({"rope_type": "default", "rope_theta": 500000})"}},
+                          {"'" + key + ".rope_theta'", "expected 10000, as 'rope_theta' says, found 500000"});
+    const TemporaryDirectory directory;
+    const auto model = opened_with(
+        directory, {{"rope_theta", "500000"}, {key, R"({"rope_type": "default", "rope_theta": 500000.0})"}});
+    BOOST_TEST(*model->metadata().f64("llama.rope.freq_base") == 500000.0);
+  }
+  expect_config_refused({{"partial_rotary_factor", "0.5"}, {"rope_parameters", R"({"partial_rotary_factor": 1.0})"}},
+                        {"'partial_rotary_factor'", "only 1", "found 0.5"});
+}
+
+BOOST_AUTO_TEST_CASE(a_setting_that_the_type_of_scaling_does_not_use_is_refused) {
+  struct Case {
+    std::string type, key, value;
+  };
+  for (const auto& [type, key, value] :
+       {Case{"linear", "attention_factor", "2.0"}, Case{"linear", "low_freq_factor", "1.0"},
+        Case{"linear", "high_freq_factor", "4.0"}, Case{"linear", "beta_fast", "64"}, Case{"linear", "mscale", "0.7"},
+        Case{"linear", "truncate", "false"}, Case{"linear", "short_factor", "[1, 1, 1]"},
+        Case{"llama3", "attention_factor", "0.5"}, Case{"llama3", "beta_slow", "2"},
+        Case{"llama3", "mscale_all_dim", "1.0"}, Case{"llama3", "attn_factor", "2"},
+        Case{"yarn", "low_freq_factor", "1"}, Case{"yarn", "high_freq_factor", "4"},
+        Case{"yarn", "long_factor", "[1, 1, 1]"}, Case{"default", "mscale", "2"}, Case{"default", "beta_fast", "64"}}) {
+    const std::string factor = type == "default" ? "" : R"(, "factor": 4)";
+    expect_config_refused(
+        {{"rope_scaling", R"({"type": ")" + type + "\"" + factor + ", \"" + key + "\": " + value + "}"}},
+        {"'rope_scaling." + key + "'", "nothing beside the type \"" + type + "\"", "found"});
+  }
+}
+
+BOOST_AUTO_TEST_CASE(settings_by_kind_of_layer_are_refused) {
+  expect_config_refused({{"rope_parameters", R"({"full_attention": {"rope_type": "linear", "factor": 4}})"}},
+                        {"'rope_parameters.full_attention'", "expected a setting of all layers, found an object"});
+  expect_config_refused({{"rope_scaling", R"({"type": "linear", "factor": 4, "sliding_attention": {}})"}},
+                        {"'rope_scaling.sliding_attention'", "found an object"});
+}
+
+BOOST_AUTO_TEST_CASE(rotary_settings_as_real_directories_have_them_are_accepted) {
+  struct Case {
+    std::string about;
+    Config changes;
+    std::string type;  // none: nothing in the metadata
+  };
+  const std::string llama3 = R"("factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                                "original_max_position_embeddings": 8192, "rope_type": "llama3")";
+  for (const auto& [about, changes, type] :
+       {Case{"Llama 3.1", {{"rope_theta", "500000.0"}, {"rope_scaling", "{" + llama3 + "}"}}, ""},
+        Case{"Llama 3.1, written anew",
+             {{"rope_theta", ""}, {"rope_parameters", "{" + llama3 + R"(, "rope_theta": 500000.0})"}},
+             ""},
+        Case{"Llama 2 and TinyLlama", {{"rope_theta", "10000.0"}, {"rope_scaling", "null"}}, ""},
+        Case{"Mistral",
+             {{"model_type", "\"mistral\""},
+              {"rope_theta", ""},
+              {"rope_parameters", R"({"rope_theta": 1000000.0, "rope_type": "default"})"}},
+             ""},
+        Case{"Vicuna 16k", {{"rope_scaling", R"({"factor": 4.0, "type": "linear"})"}}, "linear"},
+        Case{"YaRN's authors",
+             {{"rope_scaling", R"({"factor": 16.0, "original_max_position_embeddings": 4096, "type": "yarn",
+                                      "finetuned": true})"}},
+             "yarn"},
+        Case{"neutral settings of other types",
+             {{"rope_scaling", R"({"rope_type": "linear", "factor": 4.0, "attention_factor": 1.0, "beta_fast": 32,
+                                      "beta_slow": 1, "mscale": 0, "mscale_all_dim": null, "truncate": true,
+                                      "low_freq_factor": null, "original_max_position_embeddings": 128})"}},
+             "linear"}}) {
+    const TemporaryDirectory directory;
+    const auto model = configured_with(directory, changes);
+    const auto found = model->metadata().optional_string("llama.rope.scaling.type");
+    BOOST_TEST(found->value_or("") == type, about);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(linear_scaling_is_read_in_its_old_and_its_new_form) {
