@@ -127,18 +127,6 @@ void read_logprobs(Fields& fields, ChatRequest& request) {
   }
 }
 
-// Fields of the completion route: dropped silently, they would seem to have worked. The text in them is not repeated.
-void refuse_fields_of_completions(Fields& fields) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kThere = {
-      {{"prompt", "this route has messages"}, {"echo", "an answer here is a message of its own"}}};
-  for (const auto& [name, instead] : kThere) {
-    const boost::json::value* value = fields.find(name);
-    if (value == nullptr || is_neutral(*value)) continue;
-    fields.add(std::string(name), "unsupported", fmt::format("{} belongs to /v1/completions; {}", name, instead),
-               boost::json::string(kind_name(*value)));
-  }
-}
-
 }  // namespace
 
 Parsed<ChatRequest> parse_chat_request(std::string_view body, const CompletionLimits& limits) {
@@ -152,7 +140,10 @@ Parsed<ChatRequest> parse_chat_request(std::string_view body, const CompletionLi
   std::vector<std::string> ignored;
   read_messages(fields, request.messages, ignored);
   read_logprobs(fields, request);
-  refuse_fields_of_completions(fields);
+  constexpr OtherField kThere[] = {{"prompt", "this route has messages"},
+                                   {"echo", "an answer here is a message of its own"}};
+  refuse_fields_of("/v1/completions", kThere, fields);
+  read_add_special_tokens(fields, false);
   read_generation(fields, limits.vocab_size, 1, request);
   request.add_generation_prompt = fields.boolean("add_generation_prompt").value_or(true);
   request.has_max_tokens = request.max_tokens != kMost;

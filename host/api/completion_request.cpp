@@ -2,7 +2,6 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <array>
 #include <limits>
 #include <utility>
 
@@ -104,17 +103,11 @@ Parsed<CompletionRequest> parse_completion_request(std::string_view body, const 
   if (const auto count = fields.integer("logprobs", 0, kMaxAlternatives)) {
     request.logprobs = static_cast<std::uint32_t>(*count);
   }
-  // Fields of the chat route: dropped silently, they would seem to have worked. The text in them is not repeated.
-  constexpr std::array<std::pair<const char*, const char*>, 3> kOfChats = {
-      {{"messages", "has prompt"},
-       {"top_logprobs", "has logprobs"},
-       {"add_generation_prompt", "takes prompts as they are"}}};
-  for (const auto& [name, instead] : kOfChats) {
-    const boost::json::value* value = fields.find(name);
-    if (value == nullptr || is_neutral(*value)) continue;
-    fields.add(name, "unsupported", fmt::format("{} belongs to /v1/chat/completions; this route {}", name, instead),
-               boost::json::string(kind_name(*value)));
-  }
+  constexpr OtherField kThere[] = {{"messages", "this route has prompt"},
+                                   {"top_logprobs", "this route has logprobs"},
+                                   {"add_generation_prompt", "this route takes prompts as they are"}};
+  refuse_fields_of("/v1/chat/completions", kThere, fields);
+  read_add_special_tokens(fields, true);
   parsed.ignored = fields.unknown();
   return parsed;
 }

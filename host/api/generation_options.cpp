@@ -189,4 +189,25 @@ void read_generation(Fields& fields, std::uint32_t vocab_size, std::uint32_t few
   static_cast<void>(fields.string("user"));  // accepted for compatibility, not used
 }
 
+void refuse_fields_of(std::string_view other_route, std::span<const OtherField> there, Fields& fields) {
+  for (const auto& [name, instead] : there) {
+    const boost::json::value* value = fields.find(name);
+    if (value == nullptr || is_neutral(*value)) continue;
+    fields.add(std::string(name), "unsupported", fmt::format("{} belongs to {}; {}", name, other_route, instead),
+               boost::json::string(kind_name(*value)));
+  }
+}
+
+void read_add_special_tokens(Fields& fields, bool what_happens) {
+  constexpr const char* kName = "add_special_tokens";
+  const std::optional<bool> wanted = fields.boolean(kName);
+  if (!wanted || *wanted == what_happens) return;
+  fields.add(
+      kName, "unsupported",
+      fmt::format("{} must be {} on this route: the model's tokenizer says what stands around a prompt; a prompt of "
+                  "token ids has nothing added",
+                  kName, what_happens),
+      *wanted);
+}
+
 }  // namespace llorch::api

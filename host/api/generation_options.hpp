@@ -4,6 +4,7 @@
 #include <boost/json/value.hpp>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +35,16 @@ struct GenerationOptions {
 /// Reads all but `logprobs`, which the routes spell differently. Fields that are known but have no effect here are
 /// faults unless their value is neutral. `fewest_tokens` is the least that max_tokens may ask for.
 void read_generation(Fields& fields, std::uint32_t vocab_size, std::uint32_t fewest_tokens, GenerationOptions& options);
+
+/// Fields of another route, with what this one has instead: dropped silently, they would seem to have worked. The text
+/// in them is not repeated.
+struct OtherField {
+  std::string_view name, instead;
+};
+void refuse_fields_of(std::string_view other_route, std::span<const OtherField> there, Fields& fields);
+
+/// `add_special_tokens` of other servers: a fault unless it asks for what this route does anyway.
+void read_add_special_tokens(Fields& fields, bool what_happens);
 
 /// null, false, 0, "", [] and {} ask for nothing.
 [[nodiscard]] bool is_neutral(const boost::json::value& value);

@@ -137,8 +137,8 @@ Result<void> WorkerProcess::choose_chat_template(const tools::LoadedModel& model
     const chat::TemplateFacts& facts = backend.chat->facts();
     if (facts.guessed) {
       spdlog::warn(
-          "chat template: {}: a model trained for chats answers badly in it; --chat-template gives the right one: {} "
-          "or a file",
+          "chat template: {}: a model trained for chats answers badly in it; --chat-template gives the right one: a "
+          "file or one of {} (plain: this one, without the warning)",
           facts.origin, chat::built_in_names());
     } else {
       spdlog::info("chat template: {}", facts.origin);

@@ -50,7 +50,8 @@ bool is_end_token_name(std::string_view name) {
 }
 
 void add_end_token(TokenizerSpec& spec, TokenId id) {
-  as_special(spec, id);
+  const bool added = std::any_of(spec.added.begin(), spec.added.end(), [&](const AddedToken& t) { return t.id == id; });
+  if (added || is_end_token_name(spec.tokens[static_cast<std::size_t>(id)])) as_special(spec, id);
   push_end(spec, id);
 }
 

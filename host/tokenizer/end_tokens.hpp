@@ -12,7 +12,8 @@ namespace llorch::tokenizer {
 /// that ordinary text could hold ("</s>") counts only where the file itself says the token is not ordinary.
 void add_end_tokens_by_name(TokenizerSpec& spec);
 
-/// The same for one token, whatever its name.
+/// Adds one token, whatever its name. An ordinary piece of the vocabulary that is called like no end stays one: a text
+/// may hold it.
 void add_end_token(TokenizerSpec& spec, TokenId id);
 
 /// Whether a token that a file does not call ordinary ends an answer by its name.

@@ -4,7 +4,6 @@
 #include <bit>
 #include <cstdlib>
 #include <string_view>
-#include <utility>
 
 #include "llama/model.hpp"
 #include "llama2_cuda/model.hpp"
@@ -150,8 +149,9 @@ void Context::decode_step(const llorch_batch& batch, std::int64_t most_visible) 
   DecodeGraph& decode = graphs_[{rows_.n, size}];
   // The first step of a kind runs as it is: that loads its kernels, which older drivers refuse while a graph is
   // captured, and a size that comes once needs no graph.
-  if (!use_graphs_ || !std::exchange(decode.loaded, true)) {
+  if (!use_graphs_ || !decode.loaded) {
     launch(counts, size);
+    decode.loaded = true;
     return;
   }
   for (std::size_t i = 0; i < model_.weights().layers.size(); ++i)

@@ -273,6 +273,8 @@ BOOST_AUTO_TEST_CASE(every_fault_is_named_with_its_place) {
        "prompt: prompt belongs to /v1/completions; this route has messages"},
       {R"({"messages":[{"role":"user","content":"a"}],"prompt":[1,2]})", "prompt: prompt belongs to /v1/completions"},
       {R"({"messages":[{"role":"user","content":"a"}],"echo":true})", "echo: echo belongs to /v1/completions"},
+      {R"({"messages":[{"role":"user","content":"a"}],"add_special_tokens":true})",
+       "add_special_tokens: add_special_tokens must be false on this route"},
       {R"({"messages":[{"role":"user","content":"a"}],"suffix":"b"})", "suffix: suffix is not supported"},
       {R"({"messages":[{"role":"user","content":"a"}],"best_of":3})", "best_of: best_of is not supported"},
       {R"({"messages":[{"role":"king","content":"secret words"},{"role":"user","content":7}]})", "messages[1].content"},

@@ -186,7 +186,7 @@ BOOST_AUTO_TEST_CASE(an_unsupported_field_is_400_with_param) {
 
 BOOST_AUTO_TEST_CASE(fields_of_other_servers_are_400_unless_they_ask_for_what_happens_anyway) {
   for (const char* field : {R"("bad_words":["a"])", R"("skip_special_tokens":false)", R"("repeat_penalty":1.1)",
-                            R"("modalities":["audio"])", R"("dry_multiplier":0.8)"}) {
+                            R"("modalities":["audio"])", R"("dry_multiplier":0.8)", R"("add_special_tokens":false)"}) {
     BOOST_TEST_CONTEXT(field) {
       begin(api::completions, std::string(R"({"prompt":"x",)") + field + "}");
       BOOST_TEST(exchange->response.status == 400U);
@@ -194,7 +194,7 @@ BOOST_AUTO_TEST_CASE(fields_of_other_servers_are_400_unless_they_ask_for_what_ha
   }
   begin(
       api::completions,
-      R"({"prompt":"x","skip_special_tokens":true,"repeat_penalty":1.0,"modalities":["text"],"dry_multiplier":0,"bad_words":[]})");
+      R"({"prompt":"x","skip_special_tokens":true,"repeat_penalty":1.0,"modalities":["text"],"dry_multiplier":0,"bad_words":[],"add_special_tokens":true})");
   BOOST_TEST(exchange->response.status != 400U);
 }
 

@@ -205,6 +205,10 @@ void Stream::to_host(void* host_dst, const void* device_src, std::uint64_t n) {
 }
 void Stream::rows_to_host(void* host_dst, std::uint64_t dst_pitch, const void* device_src, std::uint64_t src_pitch,
                           std::uint64_t row_bytes, std::uint64_t n_rows) {
+  if (row_bytes > dst_pitch || row_bytes > src_pitch) {
+    abi::fail(LLORCH_DEVICE_ERROR, "copying rows from the device: rows of ", row_bytes, " bytes, ", dst_pitch, " and ",
+              src_pitch, " bytes apart");
+  }
   if (n_rows == 0) return;
   impl_->check_host(host_dst, (n_rows - 1) * dst_pitch + row_bytes);
   impl_->add([=] {
