@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "gguf_file.hpp"
 #include "support/spm_vocabulary.hpp"
-#include "tokenizer/gguf_tokenizer.hpp"
 
 namespace llorch::tokenizer {
 namespace {
@@ -31,13 +31,7 @@ constexpr TokenId kSpaceHe = kSpace + 4;
 constexpr TokenId kTool = kSpace + 5;
 constexpr std::uint64_t kTokens = 265;
 
-/// Keys as a GGUF file would have them; every list and value can be changed before loading.
-struct File {
-  std::vector<std::string> tokens;
-  std::vector<float> scores;
-  std::vector<std::int32_t> types;
-  std::map<std::string, Value> values;  // added first: they replace what the lists give
-
+struct File : GgufFile {
   File() {
     SpmPieces pieces;
     pieces.add("_", -7).add("h", -8).add("e", -9).add("he", -1).add("_he", -2).add("<t>", 0, PieceType::kUserDefined);
@@ -58,39 +52,6 @@ struct File {
   void without_ids() {
     for (const char* name : {"bos", "eos", "unknown"})
       values.erase(id_key(name));
-  }
-
-  [[nodiscard]] Metadata metadata() const {
-    Metadata metadata("file.gguf");
-    for (const auto& [key, value] : values)
-      metadata.insert(key, value);
-    auto views = std::make_shared<std::vector<std::string_view>>(tokens.begin(), tokens.end());
-    metadata.insert("tokenizer.ggml.tokens",
-                    Array{.type = ElementType::kString, .count = tokens.size(), .data = nullptr, .strings = views});
-    if (!scores.empty()) metadata.insert("tokenizer.ggml.scores", scalars(ElementType::kF32, scores));
-    if (!types.empty()) metadata.insert("tokenizer.ggml.token_type", scalars(ElementType::kI32, types));
-    return metadata;
-  }
-
-  template <class T>
-  static Array scalars(ElementType type, const std::vector<T>& list) {
-    return {.type = type,
-            .count = list.size(),
-            .data = reinterpret_cast<const std::byte*>(list.data()),
-            .strings = nullptr};
-  }
-
-  [[nodiscard]] std::unique_ptr<Tokenizer> loaded() const {
-    const Metadata read = metadata();
-    auto tokenizer = load_gguf_tokenizer(read, "file.gguf");
-    BOOST_REQUIRE_MESSAGE(tokenizer, (tokenizer ? "" : tokenizer.error().message));
-    return std::move(*tokenizer);
-  }
-
-  [[nodiscard]] std::string failure() const {
-    const Metadata read = metadata();
-    const auto tokenizer = load_gguf_tokenizer(read, "file.gguf");
-    return tokenizer ? "none" : tokenizer.error().message;
   }
 };
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "gguf_file.hpp"
 #include "tokenizer/byte_alphabet.hpp"
 
 namespace llorch::tokenizer {
@@ -19,16 +20,10 @@ using model_file::Metadata;
 using model_file::Value;
 using Ids = std::vector<TokenId>;
 
-/// Keys as a GGUF file would have them; every value can be changed before make().
-struct File {
-  std::vector<std::string> tokens;
-  std::vector<std::int32_t> types;
-  std::vector<std::string> merges = {"h e"};
-  std::vector<float> scores;
-  std::map<std::string, Value> values;  // added last: they replace what is derived from the lists
-
+struct File : GgufFile {
   // The 256 bytes, 256 "he", 257 "<s>" (control), 258 "<user>" (user-defined), 259 "[PAD]" (unused)
   File() {
+    merges = {"h e"};
     for (int byte = 0; byte < 256; ++byte)
       tokens.push_back(bytes_to_spelling(std::string(1, static_cast<char>(byte))));
     tokens.insert(tokens.end(), {"he", "<s>", "<user>", "[PAD]"});
@@ -38,43 +33,6 @@ struct File {
     values["tokenizer.ggml.pre"] = std::string_view("gpt-2");
     values["tokenizer.ggml.bos_token_id"] = std::uint64_t{257};
     values["tokenizer.ggml.eos_token_id"] = std::uint64_t{257};
-  }
-
-  [[nodiscard]] Metadata metadata() const {
-    Metadata metadata("file.gguf");
-    for (const auto& [key, value] : values)
-      metadata.insert(key, value);
-    if (!tokens.empty()) metadata.insert("tokenizer.ggml.tokens", strings(tokens));
-    if (!merges.empty()) metadata.insert("tokenizer.ggml.merges", strings(merges));
-    if (!types.empty()) metadata.insert("tokenizer.ggml.token_type", scalars(ElementType::kI32, types));
-    if (!scores.empty()) metadata.insert("tokenizer.ggml.scores", scalars(ElementType::kF32, scores));
-    return metadata;
-  }
-
-  [[nodiscard]] std::unique_ptr<Tokenizer> loaded() const {
-    const Metadata read = metadata();
-    auto tokenizer = load_gguf_tokenizer(read, "file.gguf");
-    BOOST_REQUIRE_MESSAGE(tokenizer, (tokenizer ? "" : tokenizer.error().message));
-    return std::move(*tokenizer);
-  }
-
-  [[nodiscard]] std::string failure() const {
-    const Metadata read = metadata();
-    const auto tokenizer = load_gguf_tokenizer(read, "file.gguf");
-    return tokenizer ? "none" : tokenizer.error().message;
-  }
-
- private:
-  static Array strings(const std::vector<std::string>& list) {
-    auto views = std::make_shared<std::vector<std::string_view>>(list.begin(), list.end());
-    return {.type = ElementType::kString, .count = list.size(), .data = nullptr, .strings = views};
-  }
-  template <class T>
-  static Array scalars(ElementType type, const std::vector<T>& list) {
-    return {.type = type,
-            .count = list.size(),
-            .data = reinterpret_cast<const std::byte*>(list.data()),
-            .strings = nullptr};
   }
 };
 
