@@ -7,13 +7,11 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
-#include "base/json.hpp"
 #include "model_file/model_file.hpp"
+#include "perplexity_support.hpp"
 #include "support/temporary_directory.hpp"
 #include "tokenizer/tokenizer.hpp"
-#include "tools/perplexity.hpp"
 #include "tools/windows.hpp"
 
 namespace llorch::tools {
@@ -23,18 +21,6 @@ namespace fs = std::filesystem;
 namespace json = boost::json;
 
 const fs::path kFixtures = fs::path(LLORCH_SOURCE_DIR) / "tests/fixtures";
-
-std::string bytes_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  BOOST_TEST_REQUIRE(file.good(), path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-json::value parsed(const std::string& text) {
-  const auto value = parse_json(text);
-  BOOST_TEST_REQUIRE(value.has_value(), text);
-  return *value;
-}
 
 json::value llama_cpp() {
   return parsed(bytes_of(kFixtures / "perplexity/llama_cpp.json"));
@@ -48,14 +34,6 @@ PerplexityOptions options_of(const json::value& wanted, const std::string& name)
   options.window = wanted.at("window").to_number<std::uint32_t>();
   options.json = true;
   return options;
-}
-
-json::value run(const PerplexityOptions& options) {
-  std::istringstream in;
-  std::ostringstream out;
-  const auto done = perplexity(options, in, out);
-  BOOST_TEST_REQUIRE(done.has_value(), (done ? "" : done.error().message));
-  return parsed(out.str());
 }
 
 BOOST_AUTO_TEST_SUITE(perplexity_like_llama_cpp)

@@ -10,7 +10,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "base/json.hpp"
+#include "perplexity_support.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace llorch::tools {
@@ -21,18 +21,6 @@ namespace json = boost::json;
 
 const fs::path kSource = LLORCH_SOURCE_DIR;
 const fs::path kFixtures = kSource / "tests/fixtures/perplexity";
-
-std::string bytes_of(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  BOOST_TEST_REQUIRE(file.good(), path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-json::value parsed(const std::string& text) {
-  const auto value = parse_json(text);
-  BOOST_TEST_REQUIRE(value.has_value(), text);
-  return *value;
-}
 
 json::value expected() {
   return parsed(bytes_of(kFixtures / "expected.json"));
@@ -45,14 +33,6 @@ PerplexityOptions options_of(const std::string& model, std::uint32_t window) {
   options.window = window;
   options.json = true;
   return options;
-}
-
-json::value run(const PerplexityOptions& options, const std::string& input = {}) {
-  std::istringstream in(input);
-  std::ostringstream out;
-  const auto done = perplexity(options, in, out);
-  BOOST_TEST_REQUIRE(done.has_value(), (done ? "" : done.error().message));
-  return parsed(out.str());
 }
 
 std::string error_of(const PerplexityOptions& options) {
