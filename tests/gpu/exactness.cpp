@@ -8,16 +8,6 @@ namespace {
 
 constexpr std::int32_t kPrompt = 70, kNew = 12;
 
-std::vector<std::int32_t> some_tokens(std::int32_t n, std::uint32_t vocab, std::uint32_t seed) {
-  std::vector<std::int32_t> out;
-  std::uint32_t x = seed * 2654435761U + 1;
-  for (std::int32_t i = 0; i < n; ++i) {
-    x = x * 1664525U + 1013904223U;
-    out.push_back(static_cast<std::int32_t>((x >> 8U) % vocab));
-  }
-  return out;
-}
-
 /// Logits of the last row of the prompt and of kNew rows behind it, the prompt in pieces of `chunk`, in sequence `seq`.
 std::vector<float> run(Context& context, const std::vector<std::int32_t>& prompt, std::size_t chunk,
                        std::int32_t seq = 0) {

@@ -184,6 +184,16 @@ std::uint64_t Context::memory_bytes() {
   return sum;
 }
 
+std::vector<std::int32_t> some_tokens(std::uint32_t n, std::uint32_t vocab, std::uint32_t seed) {
+  std::vector<std::int32_t> out;
+  std::uint32_t x = seed * 2654435761U + 1;
+  for (std::uint32_t i = 0; i < n; ++i) {
+    x = x * 1664525U + 1013904223U;
+    out.push_back(static_cast<std::int32_t>((x >> 8U) % vocab));
+  }
+  return out;
+}
+
 std::vector<Row> rows_of(const std::vector<std::int32_t>& tokens, std::int32_t first, std::int32_t seq, bool all) {
   std::vector<Row> rows;
   for (std::size_t i = 0; i < tokens.size(); ++i) {

@@ -105,6 +105,9 @@ class Context {
 };
 
 /// Rows of one sequence from `first` on, logits for all of them or only the last.
+/// n ids below `vocab`, others for each seed.
+std::vector<std::int32_t> some_tokens(std::uint32_t n, std::uint32_t vocab, std::uint32_t seed);
+
 std::vector<Row> rows_of(const std::vector<std::int32_t>& tokens, std::int32_t first, std::int32_t seq, bool all);
 /// Index of the largest, the first of equals.
 std::int32_t argmax(const float* logits, std::uint32_t n);

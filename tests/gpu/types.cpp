@@ -50,16 +50,6 @@ Extent extent_of(const Subject& subject) {
   return out;
 }
 
-std::vector<std::int32_t> some_tokens(std::uint32_t n, std::uint32_t vocab, std::uint32_t seed) {
-  std::vector<std::int32_t> out;
-  std::uint32_t x = seed * 2654435761U + 1;
-  for (std::uint32_t i = 0; i < n; ++i) {
-    x = x * 1664525U + 1013904223U;
-    out.push_back(static_cast<std::int32_t>((x >> 8U) % vocab));
-  }
-  return out;
-}
-
 struct Case {
   std::string type;
   std::uint32_t kv_type;
