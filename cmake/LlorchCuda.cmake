@@ -1,6 +1,8 @@
 # CUDA for the GPU plugins: enabled where nvcc 12 or later is found, or as LLORCH_CUDA says. Sets LLORCH_HAS_CUDA.
-#   CMAKE_CUDA_ARCHITECTURES  default: machine code for sm_75 to sm_90, and PTX of compute_80 for what comes later
-# Sets LLORCH_CUDA_EMULATION too: are there fibers (Boost.Context), so that kernels can be tested without a GPU?
+#   CMAKE_CUDA_ARCHITECTURES  default: machine code for sm_75, sm_80 (which 8.6 to 8.9 run as it is) and sm_90, and PTX of
+#                             compute_90 for what comes later
+# Sets LLORCH_CUOBJDUMP too, which few packages of nvcc have, and LLORCH_CUDA_EMULATION: are there fibers (Boost.Context),
+# so that kernels can be tested without a GPU?
 
 set(LLORCH_HAS_CUDA OFF)
 set(why_not "")
@@ -11,10 +13,8 @@ elseif(LLORCH_CUDA STREQUAL "OFF")
 elseif(LLORCH_SANITIZE)
   set(why_not "sanitizers of the host know nothing of GPUs")
 else()
-  set(built_for "${CMAKE_CUDA_ARCHITECTURES}")
   if(NOT CMAKE_CUDA_ARCHITECTURES)
-    set(built_for "sm_75 to sm_90")
-    set(CMAKE_CUDA_ARCHITECTURES OFF)
+    set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 90)
   endif()
   if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
     find_program(LLORCH_NVCC nvcc HINTS "$ENV{CUDA_PATH}/bin" "$ENV{CUDA_HOME}/bin" /usr/local/cuda/bin)
@@ -32,14 +32,7 @@ else()
       set(why_not "nvcc ${CMAKE_CUDA_COMPILER_VERSION} is older than 12")
     else()
       find_package(CUDAToolkit REQUIRED)
-      if(NOT CMAKE_CUDA_ARCHITECTURES)
-        # No kernel asks for more than compute_80 has, so one compilation to PTX serves four kinds of machine code:
-        # CMake's own list would compile each by itself.
-        string(APPEND CMAKE_CUDA_FLAGS " -gencode=arch=compute_75,code=sm_75")
-        foreach(code sm_80 sm_86 sm_89 sm_90 compute_80)
-          string(APPEND CMAKE_CUDA_FLAGS " -gencode=arch=compute_80,code=${code}")
-        endforeach()
-      endif()
+      find_program(LLORCH_CUOBJDUMP cuobjdump HINTS "${CUDAToolkit_BIN_DIR}")
       set(CMAKE_CUDA_STANDARD 20)
       set(CMAKE_CUDA_STANDARD_REQUIRED ON)
       set(CMAKE_CUDA_EXTENSIONS OFF)
@@ -55,7 +48,7 @@ else()
 endif()
 
 if(LLORCH_HAS_CUDA)
-  message(STATUS "llama2_cuda: nvcc ${CMAKE_CUDA_COMPILER_VERSION} for ${built_for}")
+  message(STATUS "llama2_cuda: nvcc ${CMAKE_CUDA_COMPILER_VERSION} for ${CMAKE_CUDA_ARCHITECTURES}")
 elseif(LLORCH_CUDA STREQUAL "ON")
   message(FATAL_ERROR "LLORCH_CUDA is ON, but ${why_not}")
 else()
