@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstdlib>
-#include <string_view>
 
+#include "cuda/device/switches.hpp"
 #include "llama/model.hpp"
 #include "llama2_cuda/model.hpp"
 
@@ -19,14 +18,6 @@ common::KvShape kv_shape(const Config& c, const common::ContextLimits& l) {
 std::int64_t decode_size(std::int64_t most_visible) {
   const auto least = static_cast<std::uint64_t>(std::max(most_visible, cuda::kAttentionChunk));
   return static_cast<std::int64_t>(std::bit_ceil(least));
-}
-
-/// LLORCH_CUDA_GRAPHS=0 gives every decode step to the stream launch by launch: for tools that look at single kernels.
-bool graphs_wanted() {
-  const char* text = std::getenv("LLORCH_CUDA_GRAPHS");
-  if (text == nullptr || std::string_view(text) == "1") return true;
-  if (std::string_view(text) == "0") return false;
-  abi::fail(LLORCH_INVALID_ARGUMENT, "LLORCH_CUDA_GRAPHS: expected 0 or 1, found \"", text, '"');
 }
 
 std::uint64_t logits_bytes(const Config& c, const common::ContextLimits& l) {
@@ -48,14 +39,14 @@ ContextBytes context_bytes(const Config& c, const common::ContextLimits& l) {
 Context::Context(const Model& model, const common::ContextLimits& limits)
     : model_(model),
       limits_(limits),
-      stream_(model.device()),
+      stream_(model.device(), cuda::switched_on("LLORCH_CUDA_OVERLAP")),
       kv_(stream_, kv_shape(model.config(), limits), limits.max_tokens, limits.max_seqs, model.fingerprint()),
       activations_(model.device(), model.config(), limits.max_rows, limits.output_rows(),
                    decode_size(limits.longest_sequence(model.config().n_positions))),
       inputs_(model.device(), model.config(), limits.max_rows, limits.max_seqs,
               limits.longest_sequence(model.config().n_positions)),
       logits_(model.device(), logits_bytes(model.config(), limits), "logits"),
-      use_graphs_(graphs_wanted()) {
+      use_graphs_(cuda::switched_on("LLORCH_CUDA_GRAPHS")) {
   rows_.batch_row.reserve(static_cast<std::size_t>(limits.max_rows));
   rows_.outputs.reserve(static_cast<std::size_t>(limits.max_rows));
 }

@@ -33,6 +33,7 @@ bench:  --shape 7b|small   7b
         --types A,B        F16,Q8_0,Q4_0,Q4_K
         --kv f16|q8_0|f32  f16
 both:   --no-graphs    without CUDA graphs (LLORCH_CUDA_GRAPHS=0)
+        --no-overlap   each kernel after the end of the one before (LLORCH_CUDA_OVERLAP=0)
         --limits FILE  what gpu_limits wrote: goes into the tables
         --commit TEXT  goes into the JSON
         --json FILE
@@ -46,7 +47,7 @@ struct UsageError : std::runtime_error {
 class Options {
  public:
   Options(int argc, char** argv, int first) {
-    static constexpr std::array kFlags{"--quick", "--no-graphs"};
+    static constexpr std::array kFlags{"--quick", "--no-graphs", "--no-overlap"};
     static constexpr std::array kValues{"--cpu", "--root",  "--only",   "--rows",   "--types",
                                         "--kv",  "--shape", "--limits", "--commit", "--json"};
     const auto is_one_of = [](const auto& names, const std::string& name) {
@@ -221,8 +222,10 @@ int run(int argc, char** argv) {
   if (argc < 3 || (command != "suites" && command != "bench"))
     throw UsageError("expected suites or bench, and a plugin");
   const Options options(argc, argv, 3);
-  // The plugin reads it once; nothing else runs yet.
-  if (options.has("--no-graphs")) (void)setenv("LLORCH_CUDA_GRAPHS", "0", 1);  // NOLINT(concurrency-mt-unsafe)
+  // NOLINTBEGIN(concurrency-mt-unsafe): nothing else runs yet
+  if (options.has("--no-graphs")) (void)setenv("LLORCH_CUDA_GRAPHS", "0", 1);
+  if (options.has("--no-overlap")) (void)setenv("LLORCH_CUDA_OVERLAP", "0", 1);
+  // NOLINTEND(concurrency-mt-unsafe)
   const Plugin plugin(argv[2]);
   std::string why;
   const auto devices = plugin.devices(why);

@@ -6,6 +6,11 @@
 // __forceinline__, __launch_bounds__, __restrict__):
 //
 //   T* shared_memory<T>()              the block's dynamic shared memory, aligned to 128 bytes; undefined at first
+//   void let_next_start()              the stream's next kernel may begin, as far as its wait_for_previous()
+//   void wait_for_previous()           until all that the stream did before is done and visible. Every thread of every
+//                                      kernel calls it once; before that it reads nothing but its arguments, its block's
+//                                      shared memory and constant memory (DeviceMemory::make_constant), and writes
+//                                      nothing but shared memory
 //   void block_sync(), warp_sync()     all threads of the block, all lanes of the warp
 //   T shuffle_xor(T v, int mask)       v of lane (own ^ mask); T is float, int32_t or uint32_t
 //   T shuffle(T v, int lane)           v of that lane
@@ -56,6 +61,12 @@ __device__ __forceinline__ int lane_id() {
 }
 __device__ __forceinline__ int warp_id() {
   return static_cast<int>(threadIdx.x / 32u);
+}
+
+/// The first line of a kernel that reads nothing early.
+__device__ __forceinline__ void wait_its_turn() {
+  let_next_start();
+  wait_for_previous();
 }
 
 /// bfloat16: the upper half of a float.

@@ -22,6 +22,19 @@ __device__ __forceinline__ T* shared_memory() {
   return reinterpret_cast<T*>(llorch_shared);
 }
 
+// Programmatic dependent launch. Code for devices before 9.0 has neither instruction, and launch() starts such kernels
+// one after the other.
+__device__ __forceinline__ void let_next_start() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" : : : "memory");
+#endif
+}
+__device__ __forceinline__ void wait_for_previous() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" : : : "memory");
+#endif
+}
+
 __device__ __forceinline__ void block_sync() {
   __syncthreads();
 }

@@ -58,6 +58,9 @@ class DeviceMemory {
   DeviceMemory(const DeviceMemory&) = delete;
   DeviceMemory& operator=(const DeviceMemory&) = delete;
 
+  /// From now on nobody writes it, so kernels may read it before wait_for_previous(). What filled it is done.
+  void make_constant();
+
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
   [[nodiscard]] void* data() const { return data_; }
   template <class T>
@@ -119,7 +122,9 @@ class PinnedMemory {
 /// One thread at a time.
 class Stream {
  public:
-  explicit Stream(int device);
+  /// `overlaps`: where device and driver can (compute capability 9.0, CUDA 12.3), a kernel begins while the one before
+  /// it still runs, as far as its wait_for_previous().
+  explicit Stream(int device, bool overlaps = true);
   ~Stream();
   Stream(Stream&&) noexcept;
   Stream& operator=(Stream&&) noexcept;

@@ -4,7 +4,7 @@
 #include <llorch/plugin.hpp>
 
 #include <cstring>
-#include <set>
+#include <map>
 
 #include "cuda/device/launch.hpp"
 #include "cuda/device/runtime.hpp"
@@ -123,6 +123,8 @@ DeviceMemory::~DeviceMemory() {
   (void)cudaGetLastError();
 }
 
+void DeviceMemory::make_constant() {}
+
 PinnedMemory::PinnedMemory(int device, std::uint64_t bytes, const char* what) : bytes_(bytes), device_(device) {
   if (bytes == 0) return;
   use(device, what);
@@ -148,7 +150,10 @@ struct Stream::Impl {
   int device = 0;
   cudaStream_t stream = nullptr;
   std::uint64_t most_shared_bytes = 0;
-  std::set<const void*> raised;  // kernels that may take more dynamic shared memory than the usual 48 KiB
+  bool overlaps = false;      // kernels may begin before the one in front of them has ended
+  bool after_kernel = false;  // the last thing given to the stream was a kernel
+  std::map<const void*, bool>
+      prepared;  // kernels that were launched before, and whether they wait for the previous one
   std::string first_error;
 
   Impl() = default;
@@ -163,6 +168,7 @@ struct Stream::Impl {
 
   /// Before each call: the first error stays, and the thread means this device.
   void begin(const char* doing) {
+    after_kernel = false;
     if (!first_error.empty()) throw abi::Failure(LLORCH_DEVICE_ERROR, first_error);
     end(cudaSetDevice(device), "cudaSetDevice", doing);
   }
@@ -172,19 +178,44 @@ struct Stream::Impl {
     first_error = text_of(function, error, doing);
     throw abi::Failure(LLORCH_DEVICE_ERROR, first_error);
   }
-  /// A kernel's limit belongs to the device, not to this stream: every stream sets it to the same, all that there is.
-  void raise_shared_limit(const void* function, const char* name) {
-    if (raised.contains(function)) return;
+  /// Whether the kernel was compiled with wait_for_previous(), which code for devices before 9.0 does without; such
+  /// code runs on later ones where there is none of theirs. What is set here belongs to the device, not to this stream:
+  /// every stream sets the same, all the shared memory that there is.
+  bool prepare(const void* function, const char* name) {
+    const auto known = prepared.find(function);
+    if (known != prepared.end()) return known->second;
+    constexpr int kFirstWithWait = 90;
     cudaFuncAttributes attributes{};
     end(cudaFuncGetAttributes(&attributes, function), "cudaFuncGetAttributes", name);
     const auto most = static_cast<int>(most_shared_bytes - attributes.sharedSizeBytes);
     end(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, most), "cudaFuncSetAttribute",
         name);
-    raised.insert(function);
+    const bool waits = overlaps && attributes.ptxVersion >= kFirstWithWait;
+    if (waits) {
+      // Blocks of two kernels share a multiprocessor only where both divide it alike into cache and shared memory.
+      end(cudaFuncSetAttribute(function, cudaFuncAttributePreferredSharedMemoryCarveout,
+                               static_cast<int>(cudaSharedmemCarveoutMaxShared)),
+          "cudaFuncSetAttribute", name);
+    }
+    prepared.emplace(function, waits);
+    return waits;
   }
 };
 
-Stream::Stream(int device) : impl_(std::make_unique<Impl>()) {
+namespace {
+
+/// Programmatic dependent launch, in graphs too.
+bool can_overlap(int device, const char* doing) {
+  constexpr int kFirstMajor = 9, kFirstDriver = 12030;
+  int major = 0, driver = 0;
+  check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "cudaDeviceGetAttribute", doing);
+  check(cudaDriverGetVersion(&driver), "cudaDriverGetVersion", doing);
+  return major >= kFirstMajor && driver >= kFirstDriver && CUDART_VERSION >= kFirstDriver;
+}
+
+}  // namespace
+
+Stream::Stream(int device, bool overlaps) : impl_(std::make_unique<Impl>()) {
   constexpr const char* kDoing = "creating a stream";
   impl_->device = device;
   use(device, kDoing);
@@ -192,6 +223,7 @@ Stream::Stream(int device) : impl_(std::make_unique<Impl>()) {
   check(cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "cudaDeviceGetAttribute",
         kDoing);
   impl_->most_shared_bytes = static_cast<std::uint64_t>(shared);
+  impl_->overlaps = overlaps && can_overlap(device, kDoing);
   check(cudaStreamCreateWithFlags(&impl_->stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags", kDoing);
 }
 Stream::~Stream() = default;
@@ -275,6 +307,7 @@ Graph Graph::capture(Stream& stream, const std::function<void()>& body) {
     (void)cudaGetLastError();
     throw;
   }
+  impl.after_kernel = false;
   impl.end(cudaStreamEndCapture(impl.stream, &recorded), "cudaStreamEndCapture", kDoing);
   Graph graph;
   graph.impl_ = std::make_unique<Impl>();
@@ -299,14 +332,22 @@ namespace detail {
 
 void launch_kernel(Stream& stream, const char* name, const void* function, Dim grid, Dim block,
                    std::size_t shared_bytes, void** arguments) {
-  constexpr std::size_t kUsualSharedBytes = std::size_t{48} << 10u;
   Stream::Impl& impl = stream.impl();
   check_launch(name, grid, block, shared_bytes, impl.most_shared_bytes);
+  const bool after_kernel = impl.after_kernel;
   impl.begin(name);
-  if (shared_bytes > kUsualSharedBytes) impl.raise_shared_limit(function, name);
-  impl.end(cudaLaunchKernel(function, dim3(grid.x, grid.y, grid.z), dim3(block.x, block.y, block.z), arguments,
-                            shared_bytes, impl.stream),
-           "cudaLaunchKernel", name);
+  cudaLaunchAttribute early{};
+  early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  early.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3(grid.x, grid.y, grid.z);
+  config.blockDim = dim3(block.x, block.y, block.z);
+  config.dynamicSmemBytes = shared_bytes;
+  config.stream = impl.stream;
+  config.attrs = &early;
+  config.numAttrs = impl.prepare(function, name) && after_kernel ? 1 : 0;
+  impl.end(cudaLaunchKernelExC(&config, function, arguments), "cudaLaunchKernelExC", name);
+  impl.after_kernel = true;
 }
 
 }  // namespace detail

@@ -11,6 +11,7 @@ constexpr int kMergeThreads = 128;
 
 /// A block for each row and head.
 __global__ void __launch_bounds__(kMergeThreads) merge_chunks(AttentionParams p) {
+  wait_its_turn();
   const auto row = static_cast<std::int64_t>(blockIdx.x);
   const auto head = static_cast<std::int64_t>(blockIdx.y);
   const VisibleRows seen = p.rows[row];

@@ -22,6 +22,7 @@ static_assert(sizeof(FewShared) % 16 == 0);
 /// kStaged: keys and values are all on their way to shared memory before anything is computed.
 template <KvType kKeys, KvType kValues, int kParts, bool kStaged>
 __global__ void __launch_bounds__(kFewWarps * 32) attend_chunk(AttentionParams p) {
+  wait_its_turn();
   const int chunk = static_cast<int>(blockIdx.x);
   const int kv_head_index = static_cast<int>(blockIdx.y) / p.groups;
   const int group = static_cast<int>(blockIdx.y) % p.groups;

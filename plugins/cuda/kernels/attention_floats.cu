@@ -26,6 +26,7 @@ __device__ __forceinline__ float float_score(const AttentionParams& p, const flo
 }
 
 __global__ void __launch_bounds__(kThreads) attend_row(AttentionParams p) {
+  wait_its_turn();
   auto& shared = *shared_memory<FloatShared>();
   const auto row = static_cast<std::int64_t>(blockIdx.x);
   const int head = static_cast<int>(blockIdx.y);
@@ -97,6 +98,7 @@ __global__ void __launch_bounds__(kThreads) attend_row(AttentionParams p) {
 
 /// A thread for each cached row (x), head (y) and row (z).
 __global__ void __launch_bounds__(kThreads) score_row(ScoresParams s) {
+  wait_its_turn();
   const AttentionParams& p = s.attention;
   const int key = static_cast<int>(blockIdx.x) * kThreads + static_cast<int>(threadIdx.x);
   if (key >= s.n_columns) return;

@@ -116,6 +116,7 @@ __device__ __forceinline__ void add_chunk(const AttentionParams& p, int chunk, c
 /// n_stages: chunks on their way to shared memory at once; 0: none, where a device has too little for one.
 template <KvType kKeys, KvType kValues, int kParts>
 __global__ void __launch_bounds__(kManyWarps * 32) attend_tile(AttentionParams p, int n_stages) {
+  wait_its_turn();
   auto* memory = shared_memory<unsigned char>();
   auto& shared = reinterpret_cast<ManyShared*>(memory)[warp_id()];
   // The last tiles see the most: they start first.

@@ -9,6 +9,7 @@ namespace {
 /// A warp for each block of 16 cached rows (x), key head and group (y), row (z).
 template <KvType kKeys, int kParts>
 __global__ void __launch_bounds__(32) score_rows(ScoresParams s) {
+  wait_its_turn();
   const AttentionParams& p = s.attention;
   const int block = static_cast<int>(blockIdx.x);
   const int kv_head_index = static_cast<int>(blockIdx.y) / p.groups;

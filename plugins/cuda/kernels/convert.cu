@@ -205,6 +205,7 @@ __device__ __forceinline__ void store_row(const RowsToConvert& a, std::int64_t r
 }
 
 __global__ void __launch_bounds__(kThreads) convert_rows(RowsToConvert a) {
+  wait_its_turn();
   const auto row = static_cast<std::int64_t>(blockIdx.x);
   const float* x = a.x + row * a.x_stride;
   const bool real = row < a.n_rows;  // else a row that pads the last tile

@@ -18,6 +18,7 @@ struct Add {
 /// x = f(x, y), element by element.
 template <class F>
 __global__ void __launch_bounds__(kThreads) combine(RowsView x, RowsView y) {
+  wait_its_turn();
   const auto k = static_cast<std::int64_t>(blockIdx.y) * kThreads + threadIdx.x;
   if (k >= x.n_cols) return;
   float* at = x.data + blockIdx.x * x.stride + k;
@@ -25,6 +26,7 @@ __global__ void __launch_bounds__(kThreads) combine(RowsView x, RowsView y) {
 }
 
 __global__ void __launch_bounds__(kThreads) take_rows(RowsView x, const std::int32_t* index, RowsView out) {
+  wait_its_turn();
   const auto k = static_cast<std::int64_t>(blockIdx.y) * kThreads + threadIdx.x;
   if (k >= out.n_cols) return;
   out.data[blockIdx.x * out.stride + k] = x.data[std::int64_t{index[blockIdx.x]} * x.stride + k];

@@ -88,6 +88,7 @@ __device__ float quantized_value(const Table& t, const unsigned char* tile, int 
 }
 
 __global__ void __launch_bounds__(kThreads) gather(Table t, const std::int32_t* ids) {
+  wait_its_turn();
   const auto k = static_cast<std::int64_t>(blockIdx.y) * kThreads + threadIdx.x;
   if (k >= t.out.n_cols) return;
   const std::int64_t id = ids[blockIdx.x];

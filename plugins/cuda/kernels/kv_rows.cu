@@ -17,6 +17,7 @@ struct BlockCopy {
   std::uint32_t from, to;
 };
 __global__ void __launch_bounds__(kThreads) copy_block(BlockCopy p) {
+  wait_its_turn();
   unsigned char* layer = p.plane + blockIdx.y * p.layer_bytes;
   const std::int64_t stride = std::int64_t{gridDim.x} * kThreads * 16;
   for (std::int64_t at = (std::int64_t{blockIdx.x} * kThreads + threadIdx.x) * 16; at < p.block_bytes; at += stride)
@@ -25,6 +26,7 @@ __global__ void __launch_bounds__(kThreads) copy_block(BlockCopy p) {
 
 /// A thread moves one component (or the scale of one part) of one head of one layer through all moves, in order.
 __global__ void __launch_bounds__(kThreads) copy_rows(KvView kv, const std::uint32_t* moves, std::int64_t n) {
+  wait_its_turn();
   const auto layer = static_cast<std::int64_t>(blockIdx.y);
   const auto head = static_cast<std::int64_t>(blockIdx.x / 2);
   const bool keys = blockIdx.x % 2 == 0;
@@ -55,6 +57,7 @@ __global__ void __launch_bounds__(kThreads) copy_rows(KvView kv, const std::uint
 /// A warp for each row, head and layer.
 __global__ void __launch_bounds__(kThreads)
     rotate_keys(KvView kv, const std::uint32_t* places, const float* cosines, const float* sines, int rotated) {
+  wait_its_turn();
   const int head = static_cast<int>(blockIdx.y) * kWarps + warp_id();
   if (head >= kv.n_heads) return;
   const std::uint32_t place = places[blockIdx.x];
@@ -84,6 +87,7 @@ struct SavedRows {
 };
 template <bool kLoad>
 __global__ void __launch_bounds__(kThreads) move_saved_rows(SavedRows p) {
+  wait_its_turn();
   const int head = static_cast<int>(blockIdx.y) * kWarps + warp_id();
   if (head >= p.kv.n_heads) return;
   const std::uint32_t place = p.places[blockIdx.x];

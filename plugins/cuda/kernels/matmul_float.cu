@@ -39,6 +39,7 @@ __device__ __forceinline__ void add_units(const unsigned char* group, const floa
 
 template <int kMatrices>
 __global__ void __launch_bounds__(kMostSegments * 32 * kMatrices) decode_floats(MatmulParams p) {
+  wait_its_turn();
   auto* partial = shared_memory<float>();  // (matrix, segment, row of x, lane)
   const int segment = warp_id() % p.n_segments;
   int group = static_cast<int>(blockIdx.x);
@@ -79,6 +80,7 @@ __global__ void __launch_bounds__(kMostSegments * 32 * kMatrices) decode_floats(
 /// A warp has 32 rows of the matrix and kRows rows of activations.
 template <int kMatrices, int kRows>
 __global__ void __launch_bounds__(kPrefillWarps * 32) prefill_floats(MatmulParams p) {
+  wait_its_turn();
   int group = static_cast<int>(blockIdx.y) * kPrefillWarps + warp_id();
   MatmulTarget target = p.targets[0];
   if constexpr (kMatrices == 1) target = find_target(p, 1, group);

@@ -68,21 +68,29 @@ __global__ void __launch_bounds__(kMostSegments * 32) decode_product(MatmulParam
   unsigned char* stages = shared + segment * n_stages * kStageBytes;
 
   // Item i is unit i of the segment, first of one matrix, then of the other.
-  const auto load = [&](int item) {
-    const bool second = kMatrices == 2 && item >= n_units;
-    const int unit = begin + (second ? item - n_units : item);
-    unsigned char* stage = stages + item % n_stages * kStageBytes;
-    const unsigned char* from = (second ? p.targets[1].weights : target.weights) + tile * p.tile_bytes +
-                                std::int64_t{unit} * Family::kUnitBytes;
+  const auto is_second = [&](int item) { return kMatrices == 2 && item >= n_units; };
+  const auto unit_of = [&](int item) { return begin + (is_second(item) ? item - n_units : item); };
+  const auto stage_of = [&](int item) { return stages + item % n_stages * kStageBytes; };
+  const auto load_weights = [&](int item) {
+    unsigned char* stage = stage_of(item);
+    const unsigned char* from = (is_second(item) ? p.targets[1].weights : target.weights) + tile * p.tile_bytes +
+                                std::int64_t{unit_of(item)} * Family::kUnitBytes;
     LLORCH_UNROLL
     for (int i = 0; i < Family::kUnitBytes; i += 512) {
       if (i + lane * 16 < Family::kUnitBytes) copy_async_16(stage + i + lane * 16, from + i + lane * 16);
     }
-    Family::copy_x(stage + Family::kUnitBytes, p.x + std::int64_t{unit} * Family::kXUnitBytes, lane, p.n_rows);
+  };
+  const auto load_x = [&](int item) {
+    Family::copy_x(stage_of(item) + Family::kUnitBytes, p.x + std::int64_t{unit_of(item)} * Family::kXUnitBytes, lane,
+                   p.n_rows);
   };
   const int n_items = kMatrices * n_units;
+  // The weights of all stages are on their way before the activations are even there.
+  for (int i = 0; i < n_stages && i < n_items; ++i)
+    load_weights(i);
+  wait_its_turn();
   for (int i = 0; i < n_stages; ++i) {
-    if (i < n_items) load(i);
+    if (i < n_items) load_x(i);
     copy_async_commit();
   }
   const bool live = lane / 4 < p.n_rows;
@@ -97,7 +105,10 @@ __global__ void __launch_bounds__(kMostSegments * 32) decode_product(MatmulParam
       const unsigned char* stage = stages + item % n_stages * kStageBytes;
       Family::template add<1, 1>(stage, stage + Family::kUnitBytes, 1, lane, live, acc[m]);
       warp_sync();
-      if (item + n_stages < n_items) load(item + n_stages);
+      if (item + n_stages < n_items) {
+        load_weights(item + n_stages);
+        load_x(item + n_stages);
+      }
       copy_async_commit();
     }
   }
@@ -182,7 +193,7 @@ __global__ void __launch_bounds__(kRowWarps* kColumnWarps * 32) prefill_product(
   }
   block_sync();
 
-  const auto load_stage = [&](int unit) {
+  const auto load_weights = [&](int unit) {
     unsigned char* stage = stages + unit % n_stages * Shape::kStageBytes;
     constexpr int kPieces = Family::kUnitBytes / 16;
     for (int i = thread; i < kBlockTiles * kPieces; i += Shape::kThreads) {
@@ -190,15 +201,20 @@ __global__ void __launch_bounds__(kRowWarps* kColumnWarps * 32) prefill_product(
       if (from == nullptr) continue;
       copy_async_16(stage + i * 16, from + std::int64_t{unit} * Family::kUnitBytes + i % kPieces * 16);
     }
-    unsigned char* x_stage = stage + kBlockTiles * Family::kUnitBytes;
+  };
+  const auto load_x = [&](int unit) {
+    unsigned char* x_stage = stages + unit % n_stages * Shape::kStageBytes + kBlockTiles * Family::kUnitBytes;
     constexpr int kXPieces = Family::kXUsedBytes / 16;
     for (int i = thread; i < x_tiles * kXPieces; i += Shape::kThreads) {
       const unsigned char* from = p.x + (first_x_tile + i / kXPieces) * p.x_tile_bytes;
       copy_async_16(x_stage + i * 16, from + std::int64_t{unit} * Family::kXUnitBytes + i % kXPieces * 16);
     }
   };
+  for (int i = 0; i < n_stages && i < p.n_units; ++i)
+    load_weights(i);
+  wait_its_turn();
   for (int i = 0; i < n_stages; ++i) {
-    if (i < p.n_units) load_stage(i);
+    if (i < p.n_units) load_x(i);
     copy_async_commit();
   }
 
@@ -230,7 +246,10 @@ __global__ void __launch_bounds__(kRowWarps* kColumnWarps * 32) prefill_product(
       segment_end = static_cast<int>(segment_begin(p.n_units, segment + 1, p.n_segments));
     }
     block_sync();
-    if (unit + n_stages < p.n_units) load_stage(unit + n_stages);
+    if (unit + n_stages < p.n_units) {
+      load_weights(unit + n_stages);
+      load_x(unit + n_stages);
+    }
     copy_async_commit();
   }
 

@@ -16,6 +16,7 @@ struct RotateParams {
 };
 
 __global__ void __launch_bounds__(kWarps * 32) rotate_and_store_rows(RotateParams p) {
+  wait_its_turn();
   const auto row = static_cast<std::int64_t>(blockIdx.x);
   const int unit = static_cast<int>(blockIdx.y) * kWarps + warp_id();
   const int head_dim = p.kv.head_dim;

@@ -92,6 +92,7 @@ DeviceMatrix Uploader::matrix(const abi::Source& source, const llorch_tensor& te
                       static_cast<std::uint64_t>(n) * unit_bytes);
     stream_.synchronize();
   }
+  memory.make_constant();
   return {std::move(memory), type, n_rows, n_cols};
 }
 
@@ -112,6 +113,7 @@ DeviceVector Uploader::vector(const abi::Source& source, const llorch_tensor& te
   DeviceMemory memory(stream_.device(), floats.size() * sizeof(float), name.c_str());
   stream_.to_device(memory.data(), floats.data(), memory.bytes());
   stream_.synchronize();
+  memory.make_constant();
   return DeviceVector(std::move(memory));
 }
 

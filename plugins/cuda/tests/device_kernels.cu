@@ -7,6 +7,7 @@ namespace llorch::cuda::testing {
 namespace {
 
 __global__ void number_threads_kernel(std::uint32_t* out) {
+  wait_its_turn();
   const unsigned block = (blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
   const unsigned thread = threadIdx.y * blockDim.x + threadIdx.x;
   const unsigned i = block * blockDim.x * blockDim.y + thread;
@@ -14,6 +15,7 @@ __global__ void number_threads_kernel(std::uint32_t* out) {
 }
 
 __global__ void reverse_kernel(const std::uint32_t* in, std::uint32_t* out, bool forgets) {
+  wait_its_turn();
   auto* shared = shared_memory<std::uint32_t>();
   shared[threadIdx.x] = in[threadIdx.x];
   if (!forgets) block_sync();
@@ -21,10 +23,18 @@ __global__ void reverse_kernel(const std::uint32_t* in, std::uint32_t* out, bool
 }
 
 __global__ void add_kernel(float* x, float summand) {
+  wait_its_turn();
   x[blockIdx.x * blockDim.x + threadIdx.x] += summand;
 }
 
+__global__ void pass_on_kernel(const std::uint32_t* in, std::uint32_t* out, unsigned n) {
+  wait_its_turn();
+  const unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+  out[i] = in[(i + 33) % n] + 1;
+}
+
 __global__ void shuffle_kernel(const float* in, float* out) {
+  wait_its_turn();
   const int lane = lane_id();
   const float v = in[lane];
   out[lane] = shuffle_xor(v, 5);
@@ -53,6 +63,7 @@ __device__ __forceinline__ D* place_of(D* d, int i) {
 
 template <bool kBfloat>
 __global__ void multiply_halves_kernel(const std::uint16_t* a, const std::uint16_t* b, float* d) {
+  wait_its_turn();
   const int g = lane_id() / 4, k = lane_id() % 4 * 2;
   std::uint32_t left[4], right[2];
   float sum[4];
@@ -73,6 +84,7 @@ __global__ void multiply_halves_kernel(const std::uint16_t* a, const std::uint16
 
 template <int kDepth>
 __global__ void multiply_bytes_kernel(const std::int8_t* a, const std::int8_t* b, std::int32_t* d) {
+  wait_its_turn();
   const int g = lane_id() / 4, k = lane_id() % 4 * 4;
   std::uint32_t left[kDepth / 8], right[kDepth / 16];
   std::int32_t sum[4];
@@ -92,6 +104,7 @@ __global__ void multiply_bytes_kernel(const std::int8_t* a, const std::int8_t* b
 }
 
 __global__ void load_matrices_kernel(const std::uint32_t* in, std::uint32_t* out) {
+  wait_its_turn();
   auto* shared = shared_memory<std::uint32_t>();
   const int lane = lane_id();
   store_words4(shared + 4 * lane, load_words4(in + 4 * lane));
@@ -103,6 +116,7 @@ __global__ void load_matrices_kernel(const std::uint32_t* in, std::uint32_t* out
 }
 
 __global__ void copy_in_groups_kernel(const std::uint32_t* in, std::uint32_t* out) {
+  wait_its_turn();
   auto* shared = shared_memory<std::uint32_t>();
   const unsigned i = 4 * threadIdx.x;
   for (unsigned group = 0; group < 3; ++group) {
@@ -122,6 +136,7 @@ __global__ void copy_in_groups_kernel(const std::uint32_t* in, std::uint32_t* ou
 }
 
 __global__ void functions_kernel(const float* x, float* y, unsigned n) {
+  wait_its_turn();
   const unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
   const float v = x[i];
   y[kExp * n + i] = exp_(v);
@@ -135,17 +150,33 @@ __global__ void functions_kernel(const float* x, float* y, unsigned n) {
 }
 
 __global__ void fresh_shared_kernel(std::uint32_t* out) {
+  wait_its_turn();
   out[threadIdx.x] = shared_memory<std::uint32_t>()[threadIdx.x];
 }
 
 __global__ void dot_bytes_kernel(const std::uint32_t* a, const std::uint32_t* b, std::int32_t* c) {
+  wait_its_turn();
   c[threadIdx.x] = dot4(a[threadIdx.x], b[threadIdx.x], c[threadIdx.x]);
 }
 
 __global__ void mistake_kernel(Mistake mistake, std::uint32_t* memory) {
   auto* shared = shared_memory<std::uint32_t>();
   const unsigned i = threadIdx.x;
+  let_next_start();
+  if (mistake == Mistake::kEndsWithoutWaiting && i == 7) return;
+  if (mistake == Mistake::kReadsEarly) shared[i] = memory[i];
+  if (mistake == Mistake::kCopiesEarly) copy_async_16(shared + 4 * (i % 16), memory + 4 * (i % 16));
+  if (mistake == Mistake::kWritesEarly) memory[i] = 1;
+  wait_for_previous();
   switch (mistake) {
+    case Mistake::kEndsWithoutWaiting:
+    case Mistake::kReadsEarly:
+    case Mistake::kWritesEarly:
+      return;
+    case Mistake::kCopiesEarly:
+      copy_async_commit();
+      copy_async_wait<0>();
+      return;
     case Mistake::kHalfBlockAtBarrier:
       if (i < 32) block_sync();
       return;
@@ -189,6 +220,9 @@ void reverse_block(Stream& stream, const std::uint32_t* in, std::uint32_t* out, 
 }
 void add_to_all(Stream& stream, float* x, float summand, unsigned n) {
   launch(stream, "add_to_all", add_kernel, {n / 32}, {32}, 0, x, summand);
+}
+void pass_on(Stream& stream, const std::uint32_t* in, std::uint32_t* out, unsigned n) {
+  launch(stream, "pass_on", pass_on_kernel, {n / 32}, {32}, 0, in, out, n);
 }
 void shuffle_all(Stream& stream, const float* in, float* out) {
   launch(stream, "shuffle_all", shuffle_kernel, {}, {32}, 0, in, out);

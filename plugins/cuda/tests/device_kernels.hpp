@@ -16,6 +16,9 @@ void reverse_block(Stream& stream, const std::uint32_t* in, std::uint32_t* out, 
 /// x (n): adds `summand` to each; n a multiple of 32.
 void add_to_all(Stream& stream, float* x, float summand, unsigned n);
 
+/// out (n): out[i] = in[(i + 33) % n] + 1, so that blocks read what others wrote; n a multiple of 32.
+void pass_on(Stream& stream, const std::uint32_t* in, std::uint32_t* out, unsigned n);
+
 /// out (3, 32): shuffle_xor by 5, shuffle from lane (3 lane + 1) % 32, and the warp's sum by a butterfly, of in (32).
 void shuffle_all(Stream& stream, const float* in, float* out);
 
@@ -52,6 +55,10 @@ enum class Mistake {
   kBehindSharedMemory,
   kBehindDeviceMemory,
   kCopyNotWaitedFor,
+  kEndsWithoutWaiting,  // for the previous kernel, one thread of them
+  kReadsEarly,          // before it waited for the previous kernel
+  kCopiesEarly,         // the same by copy_async_16
+  kWritesEarly,
   kNone,  // threads that leave early without a later meeting are right
 };
 /// `memory` (64 words)

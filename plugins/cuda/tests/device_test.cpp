@@ -7,6 +7,7 @@
 #include <numeric>
 #include <random>
 
+#include "cuda/device/switches.hpp"
 #include "device.hpp"
 #include "device_kernels.hpp"
 
@@ -237,6 +238,34 @@ BOOST_AUTO_TEST_CASE(a_stream_keeps_the_order_of_copies_fills_and_kernels) {
   BOOST_TEST(zeros == std::vector<float>(64, 0.0f), boost::test_tools::per_element());
 }
 
+BOOST_AUTO_TEST_CASE(kernels_that_overlap_see_all_that_the_ones_before_them_wrote) {
+  constexpr unsigned kN = 8192, kTurns = 40;  // 256 blocks
+  for (const bool overlaps : {false, true}) {
+    for (const bool in_graph : {false, true}) {
+      Stream stream(kDevice, overlaps);
+      std::vector<std::uint32_t> numbers(kN);
+      std::iota(numbers.begin(), numbers.end(), 0u);
+      const DeviceMemory x = on_device(stream, numbers), y = on_device(stream, numbers);
+      const auto all_turns = [&] {
+        for (unsigned i = 0; i < kTurns; i += 2) {
+          pass_on(stream, x.as<std::uint32_t>(), y.as<std::uint32_t>(), kN);
+          pass_on(stream, y.as<std::uint32_t>(), x.as<std::uint32_t>(), kN);
+        }
+      };
+      if (in_graph) {
+        Graph::capture(stream, all_turns).launch(stream);
+        stream.synchronize();  // before the graph goes
+      } else {
+        all_turns();
+      }
+      std::vector<std::uint32_t> expected(kN);
+      for (unsigned i = 0; i < kN; ++i)
+        expected[i] = (i + kTurns * 33) % kN + kTurns;
+      BOOST_TEST(on_host<std::uint32_t>(stream, x, kN) == expected, boost::test_tools::per_element());
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(streams_work_side_by_side_and_move) {
   Stream first(kDevice), second(kDevice);
   const DeviceMemory a = on_device(first, std::vector<float>(32, 1.0f));
@@ -317,6 +346,21 @@ BOOST_AUTO_TEST_CASE(launches_that_no_device_takes_name_the_kernel) {
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_CASE(a_switch_is_on_unless_its_variable_says_0_and_refuses_other_words) {
+  constexpr const char* kName = "LLORCH_SWITCH_OF_A_TEST";
+  BOOST_TEST(switched_on(kName));
+  for (const auto& [text, on] : {std::pair{"0", false}, std::pair{"1", true}}) {
+    setenv(kName, text, 1);
+    BOOST_TEST(switched_on(kName) == on);
+  }
+  setenv(kName, "off", 1);
+  BOOST_CHECK_EXCEPTION((void)switched_on(kName), abi::Failure, [](const abi::Failure& failure) {
+    return failure.status() == LLORCH_INVALID_ARGUMENT &&
+           std::string(failure.what()) == "LLORCH_SWITCH_OF_A_TEST: expected 0 or 1, found \"off\"";
+  });
+  unsetenv(kName);
+}
 
 BOOST_AUTO_TEST_CASE(without_a_device_there_is_a_reason_and_nothing_breaks) {
   const DeviceList list = list_devices();

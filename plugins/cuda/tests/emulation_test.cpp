@@ -1,11 +1,16 @@
 // What the emulation finds that a GPU would not tell.
 #include <llorch/plugin.hpp>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <boost/test/unit_test.hpp>
+#include <csignal>
 #include <set>
 #include <string>
 
 #include "cuda/device/emulation/fibers.hpp"
+#include "cuda/device/emulation/settings.hpp"
 #include "device.hpp"
 #include "device_kernels.hpp"
 
@@ -24,6 +29,27 @@ std::string complaint(Mistake mistake) {
     return failure.what();
   }
   return {};
+}
+
+/// Whether the kernel ends its process by touching memory that it may not, in a child of this one.
+bool dies(Mistake mistake, bool of_constant_memory, bool overlaps = true) {
+  const pid_t child = fork();
+  if (child == 0) {
+    (void)std::signal(SIGSEGV, SIG_DFL);
+    cuda::emulation::settings().grids_for_an_early_block = 1;
+    Stream stream(kDevice, overlaps);
+    DeviceMemory memory(kDevice, 256, "test");
+    stream.fill(memory.data(), 0, memory.bytes());
+    stream.synchronize();
+    if (of_constant_memory) memory.make_constant();
+    make_mistake(stream, mistake, memory.as<std::uint32_t>());
+    stream.synchronize();
+    _exit(0);
+  }
+  int status = 0;
+  BOOST_REQUIRE(child > 0 && waitpid(child, &status, 0) == child);
+  BOOST_TEST((WIFSIGNALED(status) ? WTERMSIG(status) == SIGSEGV : WEXITSTATUS(status) == 0), "status " << status);
+  return WIFSIGNALED(status);
 }
 
 bool has(const std::string& text, const std::string& part) {
@@ -46,6 +72,7 @@ BOOST_AUTO_TEST_CASE(threads_that_do_not_meet_are_named) {
       {Mistake::kMisalignedLoad, {"kernel make_mistake", "is not aligned to 16 bytes"}},
       {Mistake::kBehindSharedMemory, {"kernel make_mistake", "0 bytes behind the 256 bytes of shared memory"}},
       {Mistake::kCopyNotWaitedFor, {"kernel make_mistake", "ends before copy_async_wait"}},
+      {Mistake::kEndsWithoutWaiting, {"thread (7, 0, 0)", "ends without wait_for_previous"}},
   };
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     cuda::emulation::set_seed(seed);
@@ -56,6 +83,19 @@ BOOST_AUTO_TEST_CASE(threads_that_do_not_meet_are_named) {
     }
     BOOST_TEST(complaint(Mistake::kNone) == "");
   }
+}
+
+BOOST_AUTO_TEST_CASE(before_the_previous_kernel_is_waited_for_only_constant_memory_can_be_read) {
+  for (const Mistake early : {Mistake::kReadsEarly, Mistake::kCopiesEarly, Mistake::kWritesEarly})
+    BOOST_TEST(dies(early, false), "mistake " << static_cast<int>(early));
+  BOOST_TEST(!dies(Mistake::kReadsEarly, true));
+  BOOST_TEST(!dies(Mistake::kCopiesEarly, true));
+  BOOST_TEST(!dies(Mistake::kWritesEarly, false, false), "a stream whose kernels do not overlap");
+}
+
+BOOST_AUTO_TEST_CASE(constant_memory_cannot_be_written) {
+  BOOST_TEST(dies(Mistake::kNone, true));
+  BOOST_TEST(!dies(Mistake::kNone, false));
 }
 
 BOOST_AUTO_TEST_CASE(a_write_behind_device_memory_is_told_when_the_stream_is_waited_for) {

@@ -73,6 +73,7 @@ class Matrix {
     for (std::int64_t r = 0; r < n_rows; r += unit)
       repack_rows(type, file_.data() + r * row_bytes, std::min(unit, n_rows - r), n_cols, out + r / unit * unit_bytes);
     memory_ = on_device(stream, packed);
+    memory_.make_constant();  // as Uploader does
     view_ = {memory_.data(), type, n_rows, n_cols};
   }
   [[nodiscard]] const MatrixView& view() const { return view_; }

@@ -138,6 +138,8 @@ const char* name_of(Collective what) {
       return "the kernel's end";
     case Collective::kBlockSync:
       return "block_sync";
+    case Collective::kWaitForPrevious:
+      return "wait_for_previous";
     case Collective::kWarpSync:
       return "warp_sync";
     case Collective::kShuffle:
@@ -163,6 +165,7 @@ void combine(Collective what, Exchange (&lanes)[32]) {
     case Collective::kNone:
     case Collective::kEnd:
     case Collective::kBlockSync:
+    case Collective::kWaitForPrevious:
     case Collective::kWarpSync:
       return;
     case Collective::kShuffle:

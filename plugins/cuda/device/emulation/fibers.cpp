@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "cuda/device/emulation/collectives.hpp"
+#include "cuda/device/emulation/memory.hpp"
 #include "cuda/device/emulation/random.hpp"
+#include "cuda/device/emulation/settings.hpp"
 #include "cuda/device/emulation/stacks.hpp"
 
 namespace llorch::cuda {
@@ -41,6 +43,7 @@ struct Thread {
   Index index;
   Switch stack;
   std::vector<std::vector<Copy>> copies;  // groups of copy_async_16, the last one still open
+  bool waited = false;                    // for the previous kernel
 };
 
 struct Warp {
@@ -64,8 +67,11 @@ class Machine {
 
   void meet(Collective what);
   void meet_all(Collective what, void* value, std::size_t bytes);
+  void wait_for_previous();
   void* shared();
   Thread& current() { return *current_; }
+  /// The thread that runs may read constant memory alone.
+  [[nodiscard]] bool is_early() const { return early_ && !current_->waited; }
   [[nodiscard]] std::string where(const Thread& thread) const;
 
   // Of the fibers themselves.
@@ -83,7 +89,7 @@ class Machine {
   Thread& thread(unsigned warp, unsigned lane) { return threads_[warp * kWarp + lane]; }
   unsigned warp_of(const Thread& t) const { return static_cast<unsigned>(&t - threads_.data()) / kWarp; }
   void prepare(const Grid& grid);
-  void run_block();
+  void run_block(bool early);
   void begin_round(unsigned warp);
   void warp_waits_for_block(unsigned warp);
   void switch_to(Thread& to);
@@ -96,6 +102,7 @@ class Machine {
   unsigned warps_came_ = 0;  // that wait for the block, in this phase
   unsigned first_warp_ = 0;  // where the phase began; the others follow in a circle
   Collective phase_ = Collective::kNone;
+  bool early_ = false;  // the block began before the previous kernel ended
   std::vector<unsigned char> shared_;
   Thread caller_;
   Thread* current_ = &caller_;
@@ -139,6 +146,7 @@ void Machine::run_body() {
       if (!group.empty()) abi::fail(LLORCH_DEVICE_ERROR, where(*current_), ": ends before copy_async_wait");
     }
     current_->copies.clear();
+    if (!current_->waited) abi::fail(LLORCH_DEVICE_ERROR, where(*current_), ": ends without wait_for_previous");
     meet(Collective::kEnd);
   } catch (...) {
     failure_ = std::current_exception();
@@ -177,7 +185,9 @@ void Machine::meet(Collective what) {
   }
   ++w.came;
   if (w.came < kWarp) return switch_to(thread(warp, lane_in_order(w.order, w.came)));
-  if (what == Collective::kBlockSync || what == Collective::kEnd) return warp_waits_for_block(warp);
+  if (what == Collective::kBlockSync || what == Collective::kWaitForPrevious || what == Collective::kEnd) {
+    return warp_waits_for_block(warp);
+  }
   combine(what, w.lanes);
   begin_round(warp);
 }
@@ -193,9 +203,16 @@ void Machine::warp_waits_for_block(unsigned warp) {
   ++warps_came_;
   if (warps_came_ < n_warps_) return begin_round((first_warp_ + warps_came_) % n_warps_);
   if (what == Collective::kEnd) return switch_to(caller_);
+  if (what == Collective::kWaitForPrevious) open_again();
   warps_came_ = 0;
   first_warp_ = random.next16() % n_warps_;
   begin_round(first_warp_);
+}
+
+/// In an early block all threads come here before one goes on: what was done before had no more than constant memory.
+void Machine::wait_for_previous() {
+  current_->waited = true;
+  if (early_) meet(Collective::kWaitForPrevious);
 }
 
 void Machine::meet_all(Collective what, void* value, std::size_t bytes) {
@@ -241,13 +258,18 @@ void Machine::check_guard() const {
   }
 }
 
-void Machine::run_block() {
+void Machine::run_block(bool early) {
   std::memset(shared(), kPoison, grid_->shared_bytes);
+  for (Thread& thread : threads_)
+    thread.waited = false;
+  early_ = early;
+  if (early) close_all_but_constant();
   warps_came_ = 0;
   first_warp_ = random.next16() % n_warps_;
   failure_ = nullptr;
   begin_round(first_warp_);
   if (failure_) {
+    if (early) open_again();
     // The others stay where they are for good; kernels own nothing that would have to be given back.
     for (Thread& thread : threads_) {
       thread.context = nullptr;
@@ -265,12 +287,14 @@ void Machine::run(const Grid& grid) {
   const std::uint64_t n_blocks = std::uint64_t{1} * grid.grid.x * grid.grid.y * grid.grid.z;
   const std::uint64_t first = random.next() % n_blocks;
   const bool backwards = random.next() % 2 == 1;
+  const bool one_is_early = grid.overlaps && random.next() % settings().grids_for_an_early_block == 0;
+  const std::uint64_t early = random.next() % n_blocks;
   for (std::uint64_t i = 0; i < n_blocks; ++i) {
     const std::uint64_t block = (first + (backwards ? n_blocks - i : i)) % n_blocks;
     const std::uint64_t above = block / grid.grid.x;
     blockIdx = {static_cast<unsigned>(block % grid.grid.x), static_cast<unsigned>(above % grid.grid.y),
                 static_cast<unsigned>(above / grid.grid.y)};
-    run_block();
+    run_block(one_is_early && block == early);
   }
 }
 
@@ -291,6 +315,9 @@ void set_seed(std::uint64_t seed) {
 void* shared_memory_of_block() {
   return machine().shared();
 }
+void wait_for_previous() {
+  machine().wait_for_previous();
+}
 void meet_block() {
   machine().meet(Collective::kBlockSync);
 }
@@ -301,6 +328,7 @@ void meet_warp(Collective what, void* value, std::size_t bytes) {
 void copy_later(void* shared, const void* global) {
   check_aligned(shared, 16);
   check_aligned(global, 16);
+  if (machine().is_early()) (void)*static_cast<const volatile unsigned char*>(global);  // a device reads it now
   auto& copies = machine().current().copies;
   if (copies.empty()) copies.emplace_back();
   copies.back().push_back({shared, global});

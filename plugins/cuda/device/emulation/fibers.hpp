@@ -16,11 +16,12 @@ struct Grid {
   Dim grid, block;
   std::size_t shared_bytes;
   const std::function<void()>* body;
+  bool overlaps = true;  // a block, drawn from the seed, may find only constant memory before wait_for_previous()
 };
 
 /// Runs all of it. A failure names kernel, block and thread: threads of a warp or block that wait at different places,
-/// a misaligned access, a write behind the block's shared memory. Whatever the kernel throws comes through too. One
-/// grid at a time in a process; others wait. [any-thread]
+/// a misaligned access, a write behind the block's shared memory, an end without wait_for_previous(). Whatever the
+/// kernel throws comes through too. One grid at a time in a process; others wait. [any-thread]
 void run_grid(const Grid& grid);
 
 /// Seeds the order of fibers for all grids from now on; 1 at first, or LLORCH_CUDA_EMULATION_SEED. [any-thread]

@@ -33,6 +33,7 @@ enum class Collective : std::uint8_t {
   kNone,
   kEnd,
   kBlockSync,
+  kWaitForPrevious,
   kWarpSync,
   kShuffle,
   kShuffleXor,
@@ -44,6 +45,7 @@ enum class Collective : std::uint8_t {
 };
 
 void* shared_memory_of_block();
+void wait_for_previous();
 void meet_block();
 /// Brings `value` (at most 64 bytes) to the warp's meeting and takes what the operation made of it.
 void meet_warp(Collective what, void* value, std::size_t bytes);
@@ -67,6 +69,10 @@ T* shared_memory() {
   return static_cast<T*>(emulation::shared_memory_of_block());
 }
 
+inline void let_next_start() {}
+inline void wait_for_previous() {
+  emulation::wait_for_previous();
+}
 inline void block_sync() {
   emulation::meet_block();
 }

@@ -23,6 +23,7 @@ struct Piece {
   std::uint64_t bytes;         // what was asked for
   int device;
   std::string what;
+  bool constant = false;
 };
 
 struct Memory {
@@ -36,7 +37,8 @@ Memory& memory() {
 }
 
 void protect(const Piece& piece, bool open) {
-  if (mprotect(piece.region, piece.region_bytes, open ? PROT_READ | PROT_WRITE : PROT_NONE) != 0) {
+  const int access = !open ? PROT_NONE : piece.constant ? PROT_READ : PROT_READ | PROT_WRITE;
+  if (mprotect(piece.region, piece.region_bytes, access) != 0) {
     abi::fail(LLORCH_DEVICE_ERROR, "mprotect: emulated device memory for ", piece.what);
   }
 }
@@ -85,6 +87,15 @@ void give_memory_back(void* data) noexcept {
   all.pieces.erase(found);
 }
 
+void make_constant(void* data) {
+  Memory& all = memory();
+  const std::lock_guard lock(all.mutex);
+  const auto found = all.pieces.find(data);
+  if (found == all.pieces.end()) abi::fail(LLORCH_INTERNAL, "make_constant: not the start of device memory");
+  found->second.constant = true;
+  if (all.open) protect(found->second, true);
+}
+
 std::uint64_t memory_in_use(int device) {
   Memory& all = memory();
   const std::lock_guard lock(all.mutex);
@@ -92,6 +103,18 @@ std::uint64_t memory_in_use(int device) {
   for (const auto& [data, piece] : all.pieces)
     sum += piece.device == device ? piece.bytes : 0;
   return sum;
+}
+
+void close_all_but_constant() {
+  for (const auto& [data, piece] : memory().pieces) {
+    if (!piece.constant) protect(piece, false);
+  }
+}
+
+void open_again() {
+  for (const auto& [data, piece] : memory().pieces) {
+    if (!piece.constant) protect(piece, true);
+  }
 }
 
 OpenMemory::OpenMemory() {

@@ -10,6 +10,8 @@ namespace llorch::cuda::emulation {
 /// not that much left. [any-thread]
 [[nodiscard]] void* take_memory(int device, std::uint64_t bytes, const char* what);
 void give_memory_back(void* data) noexcept;
+/// Whoever writes it from now on gets a signal, kernels and copies too.
+void make_constant(void* data);
 [[nodiscard]] std::uint64_t memory_in_use(int device);
 
 /// Opens all memory of all devices; closes it again, and throws DEVICE_ERROR naming the use of a piece that was written
@@ -20,5 +22,9 @@ class OpenMemory {
   ~OpenMemory();
   void check() const;
 };
+
+/// While memory is open, for the first part of a kernel: only constant memory can be read, nothing written.
+void close_all_but_constant();
+void open_again();
 
 }  // namespace llorch::cuda::emulation

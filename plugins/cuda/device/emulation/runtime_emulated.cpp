@@ -53,6 +53,7 @@ void check_device(int device) {
 
 struct Stream::Impl {
   int device = 0;
+  bool overlaps = false;
   Work work;
   Work* capturing = nullptr;
   std::string first_error;
@@ -154,6 +155,10 @@ DeviceMemory::~DeviceMemory() {
   emulation::give_memory_back(data_);
 }
 
+void DeviceMemory::make_constant() {
+  if (data_ != nullptr) emulation::make_constant(data_);
+}
+
 PinnedMemory::PinnedMemory(int device, std::uint64_t bytes, const char* what) : bytes_(bytes), device_(device) {
   check_device(device);
   refuse_in_capture(what);
@@ -174,9 +179,10 @@ PinnedMemory::~PinnedMemory() {
 
 // ---- streams -------------------------------------------------------------------------------------------------------
 
-Stream::Stream(int device) : impl_(std::make_unique<Impl>()) {
+Stream::Stream(int device, bool overlaps) : impl_(std::make_unique<Impl>()) {
   check_device(device);
   impl_->device = device;
+  impl_->overlaps = overlaps;
   const std::lock_guard lock(streams().mutex);
   streams().all.push_back(impl_.get());
 }
@@ -278,12 +284,12 @@ namespace detail {
 void launch_emulated(Stream& stream, const char* name, Dim grid, Dim block, std::size_t shared_bytes,
                      std::function<void()> body) {
   check_launch(name, grid, block, shared_bytes, emulation::settings().shared_bytes);
-  stream.impl().add([=, body = std::move(body)] {
+  stream.impl().add([=, overlaps = stream.impl().overlaps, body = std::move(body)] {
     if (emulation::settings().trace) std::fprintf(stderr, "emulation: %s\n", name);
     if (emulation::settings().failing_kernel == name) {
       abi::fail(LLORCH_DEVICE_ERROR, "kernel ", name, ": fails, as LLORCH_CUDA_EMULATION_FAIL wants");
     }
-    emulation::run_grid({name, grid, block, shared_bytes, &body});
+    emulation::run_grid({name, grid, block, shared_bytes, &body, overlaps});
   });
 }
 
