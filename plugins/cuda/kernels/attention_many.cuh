@@ -195,7 +195,7 @@ __global__ void __launch_bounds__(kManyWarps * 32) attend_tile(AttentionParams p
   for (int i = 0; i < n_chunks; ++i) {
     const int chunk = begin + i;
     if (staged) {
-      wait_for_stage(n_stages);
+      wait_for_stage<2>(n_stages);
       block_sync();
     }
     if (chunk >= first_chunk && chunk <= last_chunk) {

@@ -23,18 +23,14 @@ __device__ __forceinline__ int larger(int a, int b) {
   return a > b ? a : b;
 }
 
-/// Waits until this thread has fewer than n_stages groups of copies open: what it needs next is there. n_stages: 1..4.
+/// Waits until this thread has fewer than n_stages groups of copies open: what it needs next is there.
+/// n_stages: 1..kMost.
+template <int kMost>
 __device__ __forceinline__ void wait_for_stage(int n_stages) {
-  switch (n_stages) {
-    case 1:
-      return copy_async_wait<0>();
-    case 2:
-      return copy_async_wait<1>();
-    case 3:
-      return copy_async_wait<2>();
-    default:
-      return copy_async_wait<3>();
+  if constexpr (kMost > 1) {
+    if (n_stages < kMost) return wait_for_stage<kMost - 1>(n_stages);
   }
+  copy_async_wait<kMost - 1>();
 }
 
 /// Two neighbouring floats in one load.

@@ -51,8 +51,8 @@ __global__ void __launch_bounds__(kMostSegments * 32 * kMatrices) decode_floats(
   }
   float acc[kDecode] = {};
   add_units(target.weights + group * p.tile_bytes, reinterpret_cast<const float*>(p.x),
-            p.x_tile_bytes / (kActivationRows * 4), static_cast<int>(segment_begin(p.n_units, segment, p.n_segments)),
-            static_cast<int>(segment_begin(p.n_units, segment + 1, p.n_segments)), p.n_rows, acc);
+            p.x_tile_bytes / (kActivationRows * 4), segment_begin(p.n_units, segment, p.n_segments),
+            segment_begin(p.n_units, segment + 1, p.n_segments), p.n_rows, acc);
   LLORCH_UNROLL
   for (int i = 0; i < kDecode; ++i)
     partial[(warp_id() * kDecode + i) * kGroup + lane_id()] = acc[i];
@@ -96,8 +96,8 @@ __global__ void __launch_bounds__(kPrefillWarps * 32) prefill_floats(MatmulParam
     LLORCH_NO_UNROLL
     for (int segment = 0; segment < p.n_segments; ++segment) {
       float acc[kRows] = {};
-      add_units(weights, x, x_stride, static_cast<int>(segment_begin(p.n_units, segment, p.n_segments)),
-                static_cast<int>(segment_begin(p.n_units, segment + 1, p.n_segments)), n, acc);
+      add_units(weights, x, x_stride, segment_begin(p.n_units, segment, p.n_segments),
+                segment_begin(p.n_units, segment + 1, p.n_segments), n, acc);
       LLORCH_UNROLL
       for (int i = 0; i < kRows; ++i)
         total[m][i] = segment == 0 ? acc[i] : total[m][i] + acc[i];

@@ -63,16 +63,14 @@ __global__ void __launch_bounds__(kMostSegments * 32) decode_product(MatmulParam
   int tile = static_cast<int>(blockIdx.x);
   MatmulTarget target = p.targets[0];
   if constexpr (kMatrices == 1) target = find_target(p, 1, tile);
-  const auto begin = static_cast<int>(segment_begin(p.n_units, segment, p.n_segments));
-  const auto n_units = static_cast<int>(segment_begin(p.n_units, segment + 1, p.n_segments)) - begin;
+  const int begin = segment_begin(p.n_units, segment, p.n_segments);
+  const int n_units = segment_begin(p.n_units, segment + 1, p.n_segments) - begin;
   unsigned char* stages = shared + segment * n_stages * kStageBytes;
 
-  // Item i is unit i of the segment, first of one matrix, then of the other.
+  // Item i is unit i of the segment, first of one matrix, then of the other; the stages take turns.
   const auto is_second = [&](int item) { return kMatrices == 2 && item >= n_units; };
   const auto unit_of = [&](int item) { return begin + (is_second(item) ? item - n_units : item); };
-  const auto stage_of = [&](int item) { return stages + item % n_stages * kStageBytes; };
-  const auto load_weights = [&](int item) {
-    unsigned char* stage = stage_of(item);
+  const auto load_weights = [&](int item, unsigned char* stage) {
     const unsigned char* from = (is_second(item) ? p.targets[1].weights : target.weights) + tile * p.tile_bytes +
                                 std::int64_t{unit_of(item)} * Family::kUnitBytes;
     LLORCH_UNROLL
@@ -80,36 +78,38 @@ __global__ void __launch_bounds__(kMostSegments * 32) decode_product(MatmulParam
       if (i + lane * 16 < Family::kUnitBytes) copy_async_16(stage + i + lane * 16, from + i + lane * 16);
     }
   };
-  const auto load_x = [&](int item) {
-    Family::copy_x(stage_of(item) + Family::kUnitBytes, p.x + std::int64_t{unit_of(item)} * Family::kXUnitBytes, lane,
-                   p.n_rows);
+  const auto load_x = [&](int item, unsigned char* stage) {
+    Family::copy_x(stage + Family::kUnitBytes, p.x + std::int64_t{unit_of(item)} * Family::kXUnitBytes, lane, p.n_rows);
   };
   const int n_items = kMatrices * n_units;
   // The weights of all stages are on their way before the activations are even there.
   for (int i = 0; i < n_stages && i < n_items; ++i)
-    load_weights(i);
+    load_weights(i, stages + i * kStageBytes);
   wait_its_turn();
   for (int i = 0; i < n_stages; ++i) {
-    if (i < n_items) load_x(i);
+    if (i < n_items) load_x(i, stages + i * kStageBytes);
     copy_async_commit();
   }
   const bool live = lane / 4 < p.n_rows;
   float acc[kMatrices][1][1][4] = {};
+  unsigned char* stage = stages;
+  unsigned char* const stages_end = stages + n_stages * kStageBytes;
   LLORCH_UNROLL
   for (int m = 0; m < kMatrices; ++m) {
     LLORCH_NO_UNROLL
     for (int i = 0; i < n_units; ++i) {
       const int item = m * n_units + i;
-      wait_for_stage(n_stages);
+      wait_for_stage<Family::kDecodeStages>(n_stages);
       warp_sync();
-      const unsigned char* stage = stages + item % n_stages * kStageBytes;
       Family::template add<1, 1>(stage, stage + Family::kUnitBytes, 1, lane, live, acc[m]);
       warp_sync();
       if (item + n_stages < n_items) {
-        load_weights(item + n_stages);
-        load_x(item + n_stages);
+        load_weights(item + n_stages, stage);
+        load_x(item + n_stages, stage);
       }
       copy_async_commit();
+      stage += kStageBytes;
+      if (stage == stages_end) stage = stages;
     }
   }
   block_sync();
@@ -152,6 +152,7 @@ __global__ void __launch_bounds__(kMostSegments * 32) decode_product(MatmulParam
 /// Warps of a block side by side along the rows of the matrix; each has two tiles of 16 rows.
 inline constexpr int kRowWarps = 4;
 inline constexpr int kBlockTiles = 2 * kRowWarps;
+inline constexpr int kPrefillStages = 2;  // at most
 
 template <class Family, int kN, int kColumnWarps>
 struct PrefillShape {
@@ -193,8 +194,7 @@ __global__ void __launch_bounds__(kRowWarps* kColumnWarps * 32) prefill_product(
   }
   block_sync();
 
-  const auto load_weights = [&](int unit) {
-    unsigned char* stage = stages + unit % n_stages * Shape::kStageBytes;
+  const auto load_weights = [&](int unit, unsigned char* stage) {
     constexpr int kPieces = Family::kUnitBytes / 16;
     for (int i = thread; i < kBlockTiles * kPieces; i += Shape::kThreads) {
       const unsigned char* from = tiles[i / kPieces];
@@ -202,8 +202,8 @@ __global__ void __launch_bounds__(kRowWarps* kColumnWarps * 32) prefill_product(
       copy_async_16(stage + i * 16, from + std::int64_t{unit} * Family::kUnitBytes + i % kPieces * 16);
     }
   };
-  const auto load_x = [&](int unit) {
-    unsigned char* x_stage = stages + unit % n_stages * Shape::kStageBytes + kBlockTiles * Family::kUnitBytes;
+  const auto load_x = [&](int unit, unsigned char* stage) {
+    unsigned char* x_stage = stage + kBlockTiles * Family::kUnitBytes;
     constexpr int kXPieces = Family::kXUsedBytes / 16;
     for (int i = thread; i < x_tiles * kXPieces; i += Shape::kThreads) {
       const unsigned char* from = p.x + (first_x_tile + i / kXPieces) * p.x_tile_bytes;
@@ -211,10 +211,10 @@ __global__ void __launch_bounds__(kRowWarps* kColumnWarps * 32) prefill_product(
     }
   };
   for (int i = 0; i < n_stages && i < p.n_units; ++i)
-    load_weights(i);
+    load_weights(i, stages + i * Shape::kStageBytes);
   wait_its_turn();
   for (int i = 0; i < n_stages; ++i) {
-    if (i < p.n_units) load_x(i);
+    if (i < p.n_units) load_x(i, stages + i * Shape::kStageBytes);
     copy_async_commit();
   }
 
@@ -222,11 +222,12 @@ __global__ void __launch_bounds__(kRowWarps* kColumnWarps * 32) prefill_product(
   float acc[2][kN][4] = {};
   float total[2][kN][4] = {};
   int segment = 0;
-  auto segment_end = static_cast<int>(segment_begin(p.n_units, 1, p.n_segments));
+  int segment_end = segment_begin(p.n_units, 1, p.n_segments);
+  unsigned char* stage = stages;
+  unsigned char* const stages_end = stages + n_stages * Shape::kStageBytes;
   for (int unit = 0; unit < p.n_units; ++unit) {
-    wait_for_stage(n_stages);
+    wait_for_stage<kPrefillStages>(n_stages);
     block_sync();
-    const unsigned char* stage = stages + unit % n_stages * Shape::kStageBytes;
     const unsigned char* w = stage + 2 * row_warp * Family::kUnitBytes;
     const unsigned char* x = stage + kBlockTiles * Family::kUnitBytes + column_warp * kN * Family::kXUsedBytes;
     Family::template add<2, kN>(w, x, n_live, lane, true, acc);
@@ -243,14 +244,16 @@ __global__ void __launch_bounds__(kRowWarps* kColumnWarps * 32) prefill_product(
         }
       }
       ++segment;
-      segment_end = static_cast<int>(segment_begin(p.n_units, segment + 1, p.n_segments));
+      segment_end = segment_begin(p.n_units, segment + 1, p.n_segments);
     }
     block_sync();
     if (unit + n_stages < p.n_units) {
-      load_weights(unit + n_stages);
-      load_x(unit + n_stages);
+      load_weights(unit + n_stages, stage);
+      load_x(unit + n_stages, stage);
     }
     copy_async_commit();
+    stage += Shape::kStageBytes;
+    if (stage == stages_end) stage = stages;
   }
 
   int tile[2];
@@ -288,7 +291,9 @@ __global__ void __launch_bounds__(kRowWarps* kColumnWarps * 32) prefill_product(
 template <class Family, int kN, int kColumnWarps>
 void launch_prefill(Stream& stream, const char* name, const MatmulParams& p, int n_pairs, std::uint64_t most_shared) {
   using Shape = PrefillShape<Family, kN, kColumnWarps>;
-  const int n_stages = Shape::kPointerBytes + 2 * Shape::kStageBytes <= static_cast<std::int64_t>(most_shared) ? 2 : 1;
+  const bool all_fit =
+      Shape::kPointerBytes + kPrefillStages * Shape::kStageBytes <= static_cast<std::int64_t>(most_shared);
+  const int n_stages = all_fit ? kPrefillStages : 1;
   const Dim grid = {static_cast<unsigned>((p.n_x_tiles + Shape::kXTiles - 1) / Shape::kXTiles),
                     static_cast<unsigned>((n_pairs + kRowWarps - 1) / kRowWarps)};
   launch(stream, name, prefill_product<Family, kN, kColumnWarps>, grid, {Shape::kThreads},

@@ -21,7 +21,7 @@ BOOST_AUTO_TEST_CASE(a_matrix_takes_at_most_five_percent_more_than_in_the_file) 
 }
 
 BOOST_AUTO_TEST_CASE(segments_cover_all_columns_in_order) {
-  for (std::int64_t units = 1; units < 100; ++units) {
+  for (std::int32_t units = 1; units < 100; ++units) {
     const int n = segment_count(units, 64);
     BOOST_TEST(n >= 1);
     BOOST_TEST(n <= kMostSegments);

@@ -118,8 +118,10 @@ LLORCH_HOST_DEVICE constexpr int segment_count(std::int64_t n_units, std::int64_
   return n < 1 ? 1 : n > kMostSegments ? kMostSegments : static_cast<int>(n);
 }
 /// First unit of a segment; segment n is where the last one ends.
-LLORCH_HOST_DEVICE constexpr std::int64_t segment_begin(std::int64_t n_units, int segment, int n_segments) {
-  return n_units * segment / n_segments;
+LLORCH_HOST_DEVICE constexpr std::int32_t segment_begin(std::int32_t n_units, int segment, int n_segments) {
+  // In 32 bits without sign, whose division is short: every block of every product begins with it.
+  return static_cast<std::int32_t>(static_cast<std::uint32_t>(n_units) * static_cast<std::uint32_t>(segment) /
+                                   static_cast<std::uint32_t>(n_segments));
 }
 
 }  // namespace llorch::cuda
