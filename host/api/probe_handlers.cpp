@@ -37,8 +37,11 @@ Answer health(Worker& worker, const http::Request&, http::Exchange& exchange) {
       .member("ram_bytes", memory.total() - memory.device_bytes)
       .member("model", worker.identity().model_name);
   json.key("plugin");
-  if (worker.backend()) {
-    json.value(worker.backend()->plugin).member("context", worker.backend()->engine->context_length());
+  if (const auto& backend = worker.backend()) {
+    json.value(backend->plugin)
+        .member("device", backend->device)
+        .member("device_name", backend->device_name)
+        .member("context", backend->engine->context_length());
   } else {
     json.value(nullptr);
   }

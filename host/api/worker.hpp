@@ -38,6 +38,7 @@ struct Backend {
   std::uint32_t queue_limit = 0;                     ///< of these, those that wait
   std::shared_ptr<const chat::ChatTemplate> chat{};  ///< null: the model cannot chat
   std::string chat_problem{};                        ///< why not
+  std::string device{}, device_name{};               ///< what it computes on: "cuda:0", and what people call it
 };
 
 class Worker {

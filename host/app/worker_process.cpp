@@ -16,6 +16,7 @@
 
 #include "api/routes.hpp"
 #include "app/ready_callback.hpp"
+#include "base/text.hpp"
 #include "chat/built_in_templates.hpp"
 #include "chat/choose_template.hpp"
 #include "tools/command.hpp"
@@ -113,6 +114,11 @@ void WorkerProcess::load() {
     if (engine.has_error()) return engine.error();
     api::Backend backend{*engine, model->tokenizer, model->plugin->info().id, config_.slots + config_.queue,
                          config_.queue};
+    const std::vector<llorch_device> devices = model->plugin->devices();
+    if (config_.device < devices.size()) {
+      backend.device = valid_utf8(devices[config_.device].id);
+      backend.device_name = valid_utf8(devices[config_.device].name);
+    }
     const Result<void> chat = choose_chat_template(*model, backend);
     if (chat.has_error()) return chat.error();
     return backend;
@@ -164,8 +170,10 @@ void WorkerProcess::loaded(Result<api::Backend> backend) {
   worker_.set_ready(std::move(backend.value()));
   const std::string uri = public_uri(config_.host, server_->port());
   const std::string kv = tools::to_string(tools::kv_type_names(config_));
-  spdlog::info("ready: {} with {}, context {}{}, at {}", worker_.identity().model_name, worker_.backend()->plugin,
-               worker_.backend()->engine->context_length(), kv == "default" ? "" : ", KV cache " + kv, uri);
+  const api::Backend& ready = *worker_.backend();
+  spdlog::info("ready: {} with {} on {} ({}), context {}{}, at {}", worker_.identity().model_name, ready.plugin,
+               one_line(ready.device), one_line(ready.device_name), ready.engine->context_length(),
+               kv == "default" ? "" : ", KV cache " + kv, uri);
   if (!config_.callback_url.empty()) {
     announcing_ = true;
     boost::asio::co_spawn(io_, announce_ready(worker_, config_.callback_url, uri),

@@ -53,6 +53,7 @@ json::array memory_json(const InspectReport& report) {
       one["scratch"] = answer.use->scratch;
       one["fixed"] = answer.use->fixed;
       one["total"] = answer.use->total();
+      one["on_device"] = answer.use->device_bytes;
     } else {
       one["error"] = text_json(answer.refusal);
     }

@@ -89,6 +89,8 @@ void add_memory(std::string& out, const InspectReport& report) {
     out += fmt::format("  {:<14} {} = weights {} + KV cache {} + scratch {} + fixed {}\n", answer.plugin,
                        bytes_text(use.total()), bytes_text(use.weights), bytes_text(use.kv), bytes_text(use.scratch),
                        bytes_text(use.fixed));
+    if (use.device_bytes > 0)
+      out += fmt::format("  {:<14} of these {} on the device\n", "", bytes_text(use.device_bytes));
   }
 }
 

@@ -28,11 +28,12 @@ std::uint64_t logits_bytes(const Config& c, const common::ContextLimits& l) {
 
 ContextBytes context_bytes(const Config& c, const common::ContextLimits& l) {
   const std::int64_t longest = l.longest_sequence(c.n_positions);
+  const std::uint64_t staged = cuda::KvCache::scratch_bytes_for(kv_shape(c, l), l.max_tokens) +
+                               Inputs::bytes_for(c, l.max_rows, l.max_seqs, longest);
   ContextBytes bytes;
   bytes.kv = cuda::KvCache::bytes_for(kv_shape(c, l), l.max_tokens);
-  bytes.scratch = cuda::KvCache::scratch_bytes_for(kv_shape(c, l), l.max_tokens) +
-                  Activations::bytes_for(c, l.max_rows, l.output_rows(), decode_size(longest)) +
-                  Inputs::bytes_for(c, l.max_rows, l.max_seqs, longest);
+  bytes.scratch = staged + Activations::bytes_for(c, l.max_rows, l.output_rows(), decode_size(longest));
+  bytes.pinned = staged + logits_bytes(c, l);
   return bytes;
 }
 
@@ -78,6 +79,7 @@ void Context::memory_usage(const abi::MemoryReport& report) const {
   report.add(LLORCH_MEMORY_KV, kv_.bytes(), model_.device_index());
   report.add(LLORCH_MEMORY_SCRATCH, kv_.scratch_bytes() + activations_.bytes() + inputs_.bytes(),
              model_.device_index());
+  report.add(LLORCH_MEMORY_SCRATCH, kv_.pinned_bytes() + inputs_.pinned_bytes() + logits_.bytes(), LLORCH_HOST_MEMORY);
 }
 
 void Context::poll(std::size_t layer) {

@@ -19,10 +19,11 @@ namespace llorch::llama2_cuda {
 
 class Model;
 
-/// Device bytes that a context takes.
+/// What a context takes.
 struct ContextBytes {
-  std::uint64_t kv = 0;
-  std::uint64_t scratch = 0;
+  std::uint64_t kv = 0;       ///< on the device
+  std::uint64_t scratch = 0;  ///< on the device
+  std::uint64_t pinned = 0;   ///< of the host's memory
 };
 ContextBytes context_bytes(const Config& config, const common::ContextLimits& limits);
 

@@ -53,6 +53,8 @@ class Inputs {
   static std::uint64_t bytes_for(const llama::Config& config, std::int64_t max_rows, std::int64_t max_seqs,
                                  std::int64_t longest);
   [[nodiscard]] std::uint64_t bytes() const { return device_.bytes(); }
+  /// Of the host: as many.
+  [[nodiscard]] std::uint64_t pinned_bytes() const { return host_.bytes(); }
 
   /// What a decode step looks like whose sequences hold up to `most_visible` rows, a multiple of common::kKvBlock: each
   /// row has a block table of that length.

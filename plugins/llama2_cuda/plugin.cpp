@@ -39,7 +39,7 @@ class Plugin {
     out.kind = LLORCH_DEVICE_GPU;
     out.mem_total = info.total_bytes;
 #if defined(LLORCH_CUDA_EMULATION)
-    abi::put_text(out.id, "emulated");
+    abi::put_text(out.id, "emulated:" + std::to_string(info.index));
 #else
     abi::put_text(out.id, "cuda:" + std::to_string(info.index));
 #endif
@@ -61,6 +61,7 @@ class Plugin {
     report.add(LLORCH_MEMORY_WEIGHTS, check_weights(config, source), model.device);
     report.add(LLORCH_MEMORY_KV, bytes.kv, model.device);
     report.add(LLORCH_MEMORY_SCRATCH, bytes.scratch, model.device);
+    report.add(LLORCH_MEMORY_SCRATCH, bytes.pinned, LLORCH_HOST_MEMORY);
   }
 
   [[nodiscard]] std::unique_ptr<Model> create_model(const abi::Source& source,

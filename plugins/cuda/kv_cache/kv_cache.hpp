@@ -29,6 +29,8 @@ class KvCache final : private KvMemory, public common::KvBook {
   /// Device memory of what moves rows.
   static std::uint64_t scratch_bytes_for(const common::KvShape& shape, std::int64_t max_tokens);
   [[nodiscard]] std::uint64_t scratch_bytes() const { return device_stage_.bytes(); }
+  /// Pinned memory of the same: as many.
+  [[nodiscard]] std::uint64_t pinned_bytes() const { return host_stage_.bytes(); }
 
   [[nodiscard]] const KvView& view() const { return view_; }
 

@@ -79,9 +79,16 @@ llorch_status device_at(llorch_plugin* plugin, std::uint32_t index, llorch_devic
   return status;
 }
 
+llorch_status memory_usage(llorch_model* model, llorch_context* context, llorch_memory_fn fn, void* user,
+                           llorch_error* error) {
+  if (asked_for("on a gpu")) llorch::abi::MemoryReport(fn, user).add(LLORCH_MEMORY_SCRATCH, 1000, LLORCH_HOST_MEMORY);
+  return good()->memory_usage(model, context, fn, user, error);
+}
+
 llorch_plugin_api make_table() {
   llorch_plugin_api table = *good();
   table.device_at = &device_at;
+  table.memory_usage = &memory_usage;
   table.forward = &forward;
   table.model_create = &model_create;
   table.model_probe = &model_probe;

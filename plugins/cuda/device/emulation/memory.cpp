@@ -4,6 +4,7 @@
 
 #include <sys/mman.h>
 
+#include <charconv>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -43,6 +44,17 @@ void protect(const Piece& piece, bool open) {
   }
 }
 
+/// "NAME" or "NAME:N".
+void set_failure(Settings& s, const std::string& text) {
+  const std::size_t colon = text.find(':');
+  s.failing_kernel = text.substr(0, colon);
+  if (colon == std::string::npos) return;
+  const char* end = text.data() + text.size();
+  const auto read = std::from_chars(text.data() + colon + 1, end, s.failing_launch);
+  if (read.ec == std::errc() && read.ptr == end && s.failing_launch > 0) return;
+  abi::fail(LLORCH_INVALID_ARGUMENT, "LLORCH_CUDA_EMULATION_FAIL: expected KERNEL or KERNEL:N, found \"", text, '"');
+}
+
 }  // namespace
 
 Settings& settings() {
@@ -51,7 +63,7 @@ Settings& settings() {
     // NOLINTBEGIN(concurrency-mt-unsafe): nothing here changes the environment
     if (const char* v = std::getenv("LLORCH_CUDA_EMULATION_DEVICES")) s.devices = std::atoi(v);
     if (const char* v = std::getenv("LLORCH_CUDA_EMULATION_MEMORY")) s.memory_bytes = std::strtoull(v, nullptr, 10);
-    if (const char* v = std::getenv("LLORCH_CUDA_EMULATION_FAIL")) s.failing_kernel = v;
+    if (const char* v = std::getenv("LLORCH_CUDA_EMULATION_FAIL")) set_failure(s, v);
     s.trace = std::getenv("LLORCH_CUDA_EMULATION_TRACE") != nullptr;
     // NOLINTEND(concurrency-mt-unsafe)
     return s;

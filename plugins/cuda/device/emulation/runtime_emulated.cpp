@@ -286,7 +286,8 @@ void launch_emulated(Stream& stream, const char* name, Dim grid, Dim block, std:
   check_launch(name, grid, block, shared_bytes, emulation::settings().shared_bytes);
   stream.impl().add([=, overlaps = stream.impl().overlaps, body = std::move(body)] {
     if (emulation::settings().trace) std::fprintf(stderr, "emulation: %s\n", name);
-    if (emulation::settings().failing_kernel == name) {
+    static std::uint64_t launches = 0;  // of the one that fails; the lock of all streams is held
+    if (emulation::settings().failing_kernel == name && ++launches >= emulation::settings().failing_launch) {
       abi::fail(LLORCH_DEVICE_ERROR, "kernel ", name, ": fails, as LLORCH_CUDA_EMULATION_FAIL wants");
     }
     emulation::run_grid({name, grid, block, shared_bytes, &body, overlaps});

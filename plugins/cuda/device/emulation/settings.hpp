@@ -13,7 +13,8 @@ struct Settings {
   std::uint64_t shared_bytes = std::uint64_t{64} << 10u;  // that of sm_75, the least of those we build for
   std::uint64_t shared_bytes_of_multiprocessor = std::uint64_t{164} << 10u;  // sm_80's: two stages of most kernels
   unsigned grids_for_an_early_block = 8;  // of so many grids, one has a block that begins before the previous one ends
-  std::string failing_kernel;             // LLORCH_CUDA_EMULATION_FAIL: launching this one is a device error
+  std::string failing_kernel;             // LLORCH_CUDA_EMULATION_FAIL=NAME: launching this one is a device error
+  std::uint64_t failing_launch = 1;       // NAME:N: from its launch N on, counted from 1
   bool trace = false;                     // LLORCH_CUDA_EMULATION_TRACE: each kernel's name to stderr before it runs
 };
 
