@@ -4,6 +4,8 @@
 # Sets LLORCH_CUOBJDUMP too, which few packages of nvcc have, and LLORCH_CUDA_EMULATION: are there fibers (Boost.Context),
 # so that kernels can be tested without a GPU?
 
+include(LlorchCudaArchitectures)
+
 set(LLORCH_HAS_CUDA OFF)
 set(why_not "")
 if(NOT LLORCH_CUDA MATCHES "^(AUTO|ON|OFF)$")
@@ -17,16 +19,21 @@ else()
     set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 90)
   endif()
   if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
-    find_program(LLORCH_NVCC nvcc HINTS "$ENV{CUDA_PATH}/bin" "$ENV{CUDA_HOME}/bin" /usr/local/cuda/bin)
+    find_program(LLORCH_NVCC nvcc HINTS "$ENV{CUDA_PATH}/bin" "$ENV{CUDA_HOME}/bin" PATHS /usr/local/cuda/bin)
     if(LLORCH_NVCC)
-      set(CMAKE_CUDA_COMPILER "${LLORCH_NVCC}")
+      set(ENV{CUDACXX} "${LLORCH_NVCC}")  # for what follows: one that does not work is no error
     endif()
+  endif()
+  if(NOT CMAKE_CUDA_COMPILER)
+    unset(CMAKE_CUDA_COMPILER CACHE)  # what was not found last time may have come
   endif()
   include(CheckLanguage)
   check_language(CUDA)
   if(NOT CMAKE_CUDA_COMPILER)
+    unset(LLORCH_NVCC CACHE)
     set(why_not "no nvcc that works was found")
   else()
+    llorch_check_cuda_architectures()
     enable_language(CUDA)
     if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12)
       set(why_not "nvcc ${CMAKE_CUDA_COMPILER_VERSION} is older than 12")

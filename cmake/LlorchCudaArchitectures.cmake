@@ -1,0 +1,28 @@
+# Is CMAKE_CUDA_ARCHITECTURES something that CMAKE_CUDA_COMPILER can compile for here? An error of one line where it is not:
+# CMake and nvcc would say so in many, and for each target. tests/gpu/architectures_test tries it.
+function(llorch_check_cuda_architectures)
+  execute_process(COMMAND "${CMAKE_CUDA_COMPILER}" --list-gpu-arch OUTPUT_VARIABLE known ERROR_QUIET)
+  string(REGEX MATCHALL "[0-9]+" known "${known}")
+  list(JOIN known " " known_text)
+  set(found "CMAKE_CUDA_ARCHITECTURES=${CMAKE_CUDA_ARCHITECTURES}: expected native or a number from 75 on, such as 90, found")
+  foreach(one IN LISTS CMAKE_CUDA_ARCHITECTURES)
+    if(one STREQUAL "native")
+      # nvcc itself asks the GPUs, and says so where there is none to ask.
+      file(WRITE "${CMAKE_BINARY_DIR}/CMakeFiles/llorch_native.cu" "")
+      execute_process(COMMAND "${CMAKE_CUDA_COMPILER}" -arch=native --dryrun -c llorch_native.cu
+        WORKING_DIRECTORY "${CMAKE_BINARY_DIR}/CMakeFiles" OUTPUT_VARIABLE said ERROR_VARIABLE said)
+      if(said MATCHES "Cannot find valid GPU")
+        message(FATAL_ERROR " CMAKE_CUDA_ARCHITECTURES=native: expected a GPU to ask, found none; a number such as 90 needs none")
+      endif()
+    elseif(one MATCHES "^([0-9]+)[af]?(-real|-virtual)?$")
+      set(number "${CMAKE_MATCH_1}")
+      if(number LESS 75)
+        message(FATAL_ERROR " ${found} ${one}")
+      elseif(known AND NOT number IN_LIST known)
+        message(FATAL_ERROR " ${found} ${one}; this nvcc knows ${known_text}")
+      endif()
+    elseif(one AND NOT one MATCHES "^all(-major)?$")
+      message(FATAL_ERROR " ${found} ${one}")
+    endif()
+  endforeach()
+endfunction()
