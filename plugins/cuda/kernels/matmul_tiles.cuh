@@ -152,7 +152,7 @@ __global__ void __launch_bounds__(kMostSegments * 32) decode_product(MatmulParam
 /// Warps of a block side by side along the rows of the matrix; each has two tiles of 16 rows.
 inline constexpr int kRowWarps = 4;
 inline constexpr int kBlockTiles = 2 * kRowWarps;
-inline constexpr int kPrefillStages = 2;  // at most
+inline constexpr int kPrefillStages = 4;  // at most
 
 template <class Family, int kN, int kColumnWarps>
 struct PrefillShape {
@@ -210,24 +210,38 @@ __global__ void __launch_bounds__(kRowWarps* kColumnWarps * 32) prefill_product(
       copy_async_16(x_stage + i * 16, from + std::int64_t{unit} * Family::kXUnitBytes + i % kXPieces * 16);
     }
   };
-  for (int i = 0; i < n_stages && i < p.n_units; ++i)
+  // One stage is read, the others are on their way; a single one is both in turn.
+  const int n_ahead = n_stages > 1 ? n_stages - 1 : 1;
+  for (int i = 0; i < n_ahead && i < p.n_units; ++i)
     load_weights(i, stages + i * Shape::kStageBytes);
   wait_its_turn();
-  for (int i = 0; i < n_stages; ++i) {
+  for (int i = 0; i < n_ahead; ++i) {
     if (i < p.n_units) load_x(i, stages + i * Shape::kStageBytes);
     copy_async_commit();
   }
+  unsigned char* stage = stages;
+  unsigned char* ahead = stages + (n_stages - 1) * Shape::kStageBytes;
+  const auto next_of = [&](unsigned char* at) {
+    return at == stages + (n_stages - 1) * Shape::kStageBytes ? stages : at + Shape::kStageBytes;
+  };
+  const auto load_ahead = [&](int unit) {
+    if (unit < p.n_units) {
+      load_weights(unit, ahead);
+      load_x(unit, ahead);
+    }
+    copy_async_commit();
+    ahead = next_of(ahead);
+  };
 
   const int n_live = smaller(kN, x_tiles - column_warp * kN);  // may be negative
   float acc[2][kN][4] = {};
   float total[2][kN][4] = {};
   int segment = 0;
   int segment_end = segment_begin(p.n_units, 1, p.n_segments);
-  unsigned char* stage = stages;
-  unsigned char* const stages_end = stages + n_stages * Shape::kStageBytes;
   for (int unit = 0; unit < p.n_units; ++unit) {
-    wait_for_stage<kPrefillStages>(n_stages);
-    block_sync();
+    wait_for_stage<kPrefillStages - 1>(n_ahead);
+    block_sync();  // what all threads copied is there, and none reads the unit before any more
+    if (n_stages > 1) load_ahead(unit + n_ahead);
     const unsigned char* w = stage + 2 * row_warp * Family::kUnitBytes;
     const unsigned char* x = stage + kBlockTiles * Family::kUnitBytes + column_warp * kN * Family::kXUsedBytes;
     Family::template add<2, kN>(w, x, n_live, lane, true, acc);
@@ -246,14 +260,11 @@ __global__ void __launch_bounds__(kRowWarps* kColumnWarps * 32) prefill_product(
       ++segment;
       segment_end = segment_begin(p.n_units, segment + 1, p.n_segments);
     }
-    block_sync();
-    if (unit + n_stages < p.n_units) {
-      load_weights(unit + n_stages, stage);
-      load_x(unit + n_stages, stage);
+    if (n_stages == 1) {
+      block_sync();
+      load_ahead(unit + 1);
     }
-    copy_async_commit();
-    stage += Shape::kStageBytes;
-    if (stage == stages_end) stage = stages;
+    stage = next_of(stage);
   }
 
   int tile[2];
@@ -288,12 +299,12 @@ __global__ void __launch_bounds__(kRowWarps* kColumnWarps * 32) prefill_product(
 
 // ---- starting them --------------------------------------------------------------------------------------------------
 
+/// `shared_bytes`: what a block may take, for as many stages as fit.
 template <class Family, int kN, int kColumnWarps>
-void launch_prefill(Stream& stream, const char* name, const MatmulParams& p, int n_pairs, std::uint64_t most_shared) {
+void launch_prefill(Stream& stream, const char* name, const MatmulParams& p, int n_pairs, std::uint64_t shared_bytes) {
   using Shape = PrefillShape<Family, kN, kColumnWarps>;
-  const bool all_fit =
-      Shape::kPointerBytes + kPrefillStages * Shape::kStageBytes <= static_cast<std::int64_t>(most_shared);
-  const int n_stages = all_fit ? kPrefillStages : 1;
+  const int fitting = (static_cast<int>(shared_bytes) - Shape::kPointerBytes) / Shape::kStageBytes;
+  const int n_stages = fitting < 1 ? 1 : fitting > kPrefillStages ? kPrefillStages : fitting;
   const Dim grid = {static_cast<unsigned>((p.n_x_tiles + Shape::kXTiles - 1) / Shape::kXTiles),
                     static_cast<unsigned>((n_pairs + kRowWarps - 1) / kRowWarps)};
   launch(stream, name, prefill_product<Family, kN, kColumnWarps>, grid, {Shape::kThreads},
@@ -327,12 +338,13 @@ void launch_product(Stream& stream, const char* name, const MatmulParams& p) {
   const auto fits = [&](int stage_bytes) {
     return Wide::kPointerBytes + stage_bytes <= static_cast<std::int64_t>(most);
   };
+  // The registers of the widest leave room for one block on a multiprocessor, those of the others for two.
   if (p.n_x_tiles > Middle::kXTiles && fits(Wide::kStageBytes)) {
     launch_prefill<Family, kN, Family::kColumnWarps>(stream, name, p, n_pairs, most);
   } else if (p.n_x_tiles > 4 && fits(Middle::kStageBytes)) {
-    launch_prefill<Family, kN, Family::kColumnWarps / 2>(stream, name, p, n_pairs, most);
+    launch_prefill<Family, kN, Family::kColumnWarps / 2>(stream, name, p, n_pairs, shared_bytes_of_two(stream));
   } else {
-    launch_prefill<Family, 4, 1>(stream, name, p, n_pairs, most);
+    launch_prefill<Family, 4, 1>(stream, name, p, n_pairs, shared_bytes_of_two(stream));
   }
 }
 

@@ -111,7 +111,8 @@ BOOST_AUTO_TEST_CASE(a_row_has_the_same_bits_whatever_the_number_of_rows) {
 BOOST_AUTO_TEST_CASE(the_widest_tiles_give_the_bits_of_the_others) {
   Stream stream(kDevice);
   for (const WeightType type : kTypes) {
-    const Shape s = {20, columns_of(type) == 256 ? 512 : 288};
+    // Of frequent types more units of columns than any device has stages for, so that each is used again.
+    const Shape s = {20, is_frequent(type) ? 1536 : columns_of(type) == 256 ? 512 : 288};
     constexpr std::int64_t kMany = 133;
     const Matrix matrix(stream, type, s.n_rows, s.n_cols, 25);
     const std::vector<float> x = random_floats(static_cast<std::size_t>(kMany * s.n_cols), 26);

@@ -4,6 +4,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <map>
@@ -63,6 +64,10 @@ Settings& settings() {
     // NOLINTBEGIN(concurrency-mt-unsafe): nothing here changes the environment
     if (const char* v = std::getenv("LLORCH_CUDA_EMULATION_DEVICES")) s.devices = std::atoi(v);
     if (const char* v = std::getenv("LLORCH_CUDA_EMULATION_MEMORY")) s.memory_bytes = std::strtoull(v, nullptr, 10);
+    if (const char* v = std::getenv("LLORCH_CUDA_EMULATION_SHARED")) {
+      s.shared_bytes = std::strtoull(v, nullptr, 10);
+      s.shared_bytes_of_multiprocessor = std::max(s.shared_bytes_of_multiprocessor, s.shared_bytes + 1024);
+    }
     if (const char* v = std::getenv("LLORCH_CUDA_EMULATION_FAIL")) set_failure(s, v);
     s.trace = std::getenv("LLORCH_CUDA_EMULATION_TRACE") != nullptr;
     // NOLINTEND(concurrency-mt-unsafe)
