@@ -11,7 +11,8 @@
 //           scales         (chunk, row) f32: x = scale * code
 //           sums           (chunk, row) f32: scale * sum of codes
 //           sums of halves (chunk, half, row) f32
-// Rows up to the next multiple of 8 and columns up to the next unit are zero.
+// Columns up to the next unit are zero, and rows up to the next multiple of 8. Where there are no more than kDecodeRows
+// rows, products read nothing of the others but, of Q8, scales and sums: only these are zero there.
 #pragma once
 
 #include <cstdint>

@@ -47,11 +47,12 @@ struct ActivationView {
 };
 std::uint64_t activation_bytes(ActivationKind kind, std::int64_t capacity, std::int64_t n_cols);
 
-/// out = x, converted. Shapes agree.
+/// out = x, converted. Shapes agree. Of up to kDecodeRows rows, only what products of so few read is written: these
+/// rows, and zeros where the scales and sums of other rows of the tile lie.
 void convert(Stream& stream, const RowsView& x, const ActivationView& out);
 
-/// y = x / sqrt(mean(x^2) + eps) * weight, row by row; weight (n_cols). y.data may be null, out may be null: what is
-/// not null receives the result. y may be x.
+/// y = x / sqrt(mean(x^2) + eps) * weight, row by row; weight (n_cols) in constant memory (DeviceMemory). y.data may
+/// be null, out may be null: what is not null receives the result. y may be x.
 void rms_norm(Stream& stream, const RowsView& x, const float* weight, float eps, const RowsView& y,
               const ActivationView* out);
 

@@ -160,6 +160,7 @@ class Activations {
   Activations(Stream& stream, ActivationKind kind, std::int64_t capacity, std::int64_t n_cols)
       : memory_(stream.device(), activation_bytes(kind, capacity, n_cols), "test activations") {
     view_ = {kind, memory_.data(), 0, n_cols, capacity};
+    stream.fill(memory_.data(), 0xff, memory_.bytes());  // what nobody writes is the same everywhere, and no number
   }
   Activations(Stream& stream, ActivationKind kind, const RowsView& x) : Activations(stream, kind, x.n_rows, x.n_cols) {
     view_.n_rows = x.n_rows;
