@@ -55,26 +55,26 @@ cuda::ActivationView normed(BlockState& s, const float* weight, std::uint32_t ta
 }
 
 /// Products of x where their matrices may want it in different forms.
-void project(BlockState& s, const RowsView& x, std::initializer_list<Product> products, Store store) {
+void project(BlockState& s, const RowsView& x, std::initializer_list<Product> products) {
   if (same_kind(products)) {
     const cuda::ActivationView in = converted(s, *products.begin(), x);
     cuda::convert(s.stream, x, in);
-    cuda::matmul(s.stream, in, products, store);
+    cuda::matmul(s.stream, in, products, Store::kReplace);
     return;
   }
   for (const Product& product : products)
-    project(s, x, {product}, store);
+    project(s, x, {product});
 }
 
 /// x += products of `in`; the tap sees what is added.
-void add_branch(BlockState& s, const RowsView& in, const cuda::MatrixView& weights, std::uint32_t tap,
+void add_branch(BlockState& s, const cuda::ActivationView& in, const cuda::MatrixView& weights, std::uint32_t tap,
                 std::int64_t layer) {
   if (!s.taps.wants(tap, layer)) {
-    project(s, in, {{weights, s.x}}, Store::kAdd);
+    cuda::matmul(s.stream, in, {{weights, s.x}}, Store::kAdd);
     return;
   }
   const RowsView branch = s.a.branch.rows(s.x.n_rows);
-  project(s, in, {{weights, branch}}, Store::kReplace);
+  cuda::matmul(s.stream, in, {{weights, branch}}, Store::kReplace);
   s.taps.show(s.stream, tap, layer, branch, s.rows.batch_row.data(), LLORCH_TAP_UNFUSED);
   cuda::add_rows(s.stream, s.x, branch);
 }
@@ -162,7 +162,7 @@ void normed_project(BlockState& s, const float* weight, std::uint32_t tap, std::
   const RowsView floats = s.a.norm.rows(s.x.n_rows);
   cuda::rms_norm(s.stream, s.x, weight, s.config.norm_eps, floats, nullptr);
   s.taps.show(s.stream, tap, layer, floats, batch_row, LLORCH_TAP_UNFUSED);
-  project(s, floats, products, Store::kReplace);
+  project(s, floats, products);
 }
 
 void forward_block(const LayerWeights& w, std::int64_t layer, Keep keep, BlockState& s) {
@@ -198,8 +198,9 @@ void forward_block(const LayerWeights& w, std::int64_t layer, Keep keep, BlockSt
   const RowsView attention = a.attention.rows(s.x.n_rows);
   const cuda::AttentionArgs args = attention_args(s, layer, q, attention);
   show_scores(s, layer, args);
-  cuda::attend(s.stream, args);
-  add_branch(s, attention, w.attn_output.view(), LLORCH_TAP_ATTN_OUT, layer);
+  const cuda::ActivationView heads = converted(s, {w.attn_output.view(), s.x}, attention);
+  cuda::attend_converted(s.stream, args, heads);
+  add_branch(s, heads, w.attn_output.view(), LLORCH_TAP_ATTN_OUT, layer);
 
   const RowsView gate = a.gate.rows(s.x.n_rows);
   if (cuda::can_gate(w.ffn_gate.view(), w.ffn_up.view())) {
@@ -212,7 +213,9 @@ void forward_block(const LayerWeights& w, std::int64_t layer, Keep keep, BlockSt
                    {{w.ffn_gate.view(), gate}, {w.ffn_up.view(), up}});
     cuda::silu_gate(s.stream, gate, up);
   }
-  add_branch(s, gate, w.ffn_down.view(), LLORCH_TAP_FFN_OUT, layer);
+  const cuda::ActivationView hidden = converted(s, {w.ffn_down.view(), s.x}, gate);
+  cuda::convert(s.stream, gate, hidden);
+  add_branch(s, hidden, w.ffn_down.view(), LLORCH_TAP_FFN_OUT, layer);
   tap(LLORCH_TAP_BLOCK_OUT, s.x);
 }
 

@@ -35,6 +35,22 @@ bool has_floats(const KvView& kv) {
   return kv.k.type == KvType::kF32 || kv.v.type == KvType::kF32;
 }
 
+void run(Stream& stream, const AttentionArgs& args, const AttentionParams& p) {
+  if (has_floats(args.kv)) {
+    attend_floats(stream, p);
+  } else if (args.q.n_rows <= kDecodeRows) {
+    attend_few(stream, p);
+  } else {
+    attend_many(stream, p);
+  }
+}
+
+/// The kernel that merges few rows' chunks has whole chunks of columns, each a part of one head.
+bool merges_converted(const AttentionArgs& a, const ActivationView& out) {
+  return out.kind == ActivationKind::kQ8 && a.q.n_rows <= kDecodeRows && !has_floats(a.kv) &&
+         a.kv.head_dim % kChunkColumns == 0;
+}
+
 }  // namespace
 
 std::vector<QueryTile> query_tiles(const std::vector<common::QueryRun>& runs, std::int64_t n_heads,
@@ -58,15 +74,20 @@ std::uint64_t attention_scratch_floats(std::int64_t n_rows, std::int64_t n_heads
 }
 
 void attend(Stream& stream, const AttentionArgs& args) {
+  if (args.q.n_rows != 0) run(stream, args, params_of(args));
+}
+
+void attend_converted(Stream& stream, const AttentionArgs& args, const ActivationView& converted) {
   if (args.q.n_rows == 0) return;
-  const AttentionParams p = params_of(args);
-  if (has_floats(args.kv)) {
-    attend_floats(stream, p);
-  } else if (args.q.n_rows <= kDecodeRows) {
-    attend_few(stream, p);
-  } else {
-    attend_many(stream, p);
+  if (converted.n_rows != args.q.n_rows || converted.n_cols != args.n_heads * args.kv.head_dim) {
+    common::fail(LLORCH_INTERNAL, "attention of ", args.q.n_rows, " rows, ", args.n_heads * args.kv.head_dim,
+                 " columns was given room for ", converted.n_rows, " rows, ", converted.n_cols, " columns");
   }
+  AttentionParams p = params_of(args);
+  const bool merged = merges_converted(args, converted);
+  if (merged) p.converted = static_cast<unsigned char*>(converted.data);
+  run(stream, args, p);
+  if (!merged) convert(stream, args.out, converted);
 }
 
 void attention_scores(Stream& stream, const AttentionArgs& args, std::int64_t first_row, std::int64_t n_rows,

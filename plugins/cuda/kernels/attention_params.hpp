@@ -15,6 +15,7 @@ struct AttentionParams {
   const std::uint32_t* blocks;
   const QueryTile* tiles;
   float* scratch;
+  unsigned char* converted;  // int8 codes of the heads, instead of out; null: out
   float scale;
   std::int32_t n_heads;
   std::int32_t shared;  // query heads that share a key head
@@ -41,6 +42,8 @@ LLORCH_HOST_DEVICE constexpr int chunk_floats(int head_dim) {
 
 // Keys and values in f16 or q8_0; components of a head: up to kMostHeadDim.
 void attend_few(Stream& stream, const AttentionParams& params);
+/// The last of attend_few(): what the chunks left in scratch becomes heads.
+void merge_few(Stream& stream, const AttentionParams& params);
 void attend_many(Stream& stream, const AttentionParams& params);
 void score_halves(Stream& stream, const ScoresParams& params);
 // f32 in at least one of them.

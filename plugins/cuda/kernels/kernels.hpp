@@ -164,6 +164,10 @@ std::uint64_t attention_scratch_floats(std::int64_t n_rows, std::int64_t n_heads
 /// out = softmax(scores) v, head by head. Both caches f16 or q8_0: q and the probabilities are rounded to f16 and
 /// multiplied on tensor cores; with f32 in either: f32 throughout.
 void attend(Stream& stream, const AttentionArgs& args);
+/// The bits of attend() followed by convert() of args.out, in one launch less for up to kDecodeRows rows where products
+/// take int8 codes, a head is made of whole chunks of 32 components and neither cache is f32. What args.out holds
+/// afterwards is undefined.
+void attend_converted(Stream& stream, const AttentionArgs& args, const ActivationView& converted);
 
 /// For taps: scores (n_heads, n_rows, n_columns) of rows first_row .. first_row + n_rows - 1 of the args: what attend()
 /// computes before the softmax, scaled; -inf where a row does not see.

@@ -55,6 +55,21 @@ class Sequence {
     attend(*stream_, p.args);
     return p.out.get();
   }
+  /// The same as a product takes it: by one function, or by attend() and convert().
+  [[nodiscard]] std::vector<unsigned char> converted_rows(std::int64_t first, std::int64_t n, ActivationKind kind,
+                                                          bool at_once) const {
+    const Prepared p(*this, first, n);
+    const Activations out(*stream_, kind, n, p.out.view().n_cols);
+    ActivationView view = out.view();
+    view.n_rows = n;
+    if (at_once) {
+      attend_converted(*stream_, p.args, view);
+    } else {
+      attend(*stream_, p.args);
+      convert(*stream_, p.out.view(), view);
+    }
+    return on_host<unsigned char>(*stream_, out.memory(), out.memory().bytes());
+  }
   [[nodiscard]] std::vector<float> scores(std::int64_t first, std::int64_t n) const {
     const Prepared p(*this, first, n);
     const std::int64_t columns = first + n;
@@ -223,6 +238,40 @@ BOOST_AUTO_TEST_CASE(a_query_has_the_same_bits_alone_among_few_and_among_many) {
       const std::vector<float> apart = sequence.attend_rows(c.length - 14, 14, true);
       BOOST_TEST(same_bits(&all[static_cast<std::size_t>(c.length - 14) * width], apart.data(), apart.size(),
                            text_of(types, c) + ", two sequences"));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(long_sequences_have_the_same_bits_among_few_and_among_many) {
+  // More chunks than the merge of few rows takes at a time (128), and more than it has on their way (256).
+  Stream stream(kDevice);
+  for (const Case& c : {Case{{2, 1, 40}, 8320, 0}, Case{{1, 1, 32}, 17000, 0}, Case{{1, 1, 32}, 17000, 16800}}) {
+    const Sequence sequence(stream, c, KvType::kF16, KvType::kF16);
+    const auto width = static_cast<std::size_t>(c.heads.n_heads * c.heads.head_dim);
+    const std::vector<float> many = sequence.attend_rows(c.length - 9, 9);
+    const std::vector<float> few = sequence.attend_rows(c.length - 2, 2);
+    BOOST_TEST(same_bits(&many[7 * width], few.data(), few.size(), text_of(kTypePairs[0], c)));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(converted_at_once_is_what_is_attended_and_then_converted) {
+  Stream stream(kDevice);
+  std::vector<Case> cases(std::begin(kCases), std::end(kCases));
+  cases.push_back({{7, 1, 96}, 130, 0});  // 672 columns: 96 more fill the last block
+  cases.push_back({{1, 1, 32}, 66, 0});   // 224 more
+  for (const Types& types : kTypePairs) {
+    for (const Case& c : cases) {
+      if (types.k != types.v && c.length > 40) continue;
+      const Sequence sequence(stream, c, types.k, types.v);
+      for (const ActivationKind kind : {ActivationKind::kQ8, ActivationKind::kF16}) {
+        if (kind == ActivationKind::kF16 && c.length > 24) continue;
+        for (const std::int64_t n : {1, 8, 9}) {
+          const auto apart = sequence.converted_rows(c.length - n, n, kind, false);
+          const auto at_once = sequence.converted_rows(c.length - n, n, kind, true);
+          BOOST_TEST((apart == at_once), text_of(types, c)
+                                             << ", kind " << static_cast<int>(kind) << ", " << n << " queries");
+        }
+      }
     }
   }
 }
