@@ -77,10 +77,18 @@ Result<Tensor> read_npy(const std::filesystem::path& path) {
     if (dim != 0 && count > kMaxElements / dim) return bad("more than 2^30 elements");
     count *= dim;
   }
+  // Before memory is taken: a header of a hundred bytes may claim gigabytes.
+  const auto values_at = file.tellg();
+  file.seekg(0, std::ios::end);
+  const auto rest = static_cast<std::uint64_t>(file.tellg() - values_at);
+  file.seekg(values_at);
+  if (!file) return bad("a file that does not say how long it is");
+  const std::uint64_t bytes = count * sizeof(float);
+  if (rest < bytes) return bad(fmt::format("ends before its {} elements: {} bytes follow the header", count, rest));
+  if (rest > bytes) return bad(fmt::format("goes on after its {} elements", count));
   Tensor out{*dims, std::vector<float>(count)};
-  file.read(reinterpret_cast<char*>(out.values.data()), static_cast<std::streamsize>(count * sizeof(float)));
-  if (!file) return bad(fmt::format("ends before its {} elements", count));
-  if (file.peek() != std::ifstream::traits_type::eof()) return bad(fmt::format("goes on after its {} elements", count));
+  file.read(reinterpret_cast<char*>(out.values.data()), static_cast<std::streamsize>(bytes));
+  if (!file) return bad(fmt::format("cannot read its {} elements", count));
   return out;
 }
 

@@ -88,8 +88,8 @@ BOOST_AUTO_TEST_CASE(the_bytes_on_the_device_are_told_to_the_callback_by_health_
   const std::int64_t kept = number(expected, "weights") + number(expected, "kv");
   BOOST_TEST(vram > kept);
   // Beside what the estimate has, a worker scores prompts: logits of 64 rows more, less than a megabyte here.
-  constexpr std::int64_t scored = 1'000'000;
-  BOOST_TEST(vram <= number(expected, "on_device") + scored);
+  constexpr std::int64_t kScored = 1'000'000;
+  BOOST_TEST(vram <= number(expected, "on_device") + kScored);
   BOOST_TEST(number(told, "vram_bytes") == vram);
   BOOST_TEST(memory_metric(worker, "accelerator") == vram);
 

@@ -57,6 +57,8 @@ const std::vector<BrokenFile> broken_tensors = {
     {"Fortran order", npy("<f4", "True", "(1,)", {1}), "not in C order"},
     {"no shape", npy("<f4", "False", "none", {1}), "no shape"},
     {"too few values", npy("<f4", "False", "(3,)", {1, 2}), "ends before its 3 elements"},
+    {"values that are not there and would take a gigabyte", npy("<f4", "False", "(1024, 1024, 256)", {}),
+     "ends before its 268435456 elements: 0 bytes follow the header"},
     {"too many values", npy("<f4", "False", "(1,)", {1, 2}), "goes on after its 1 elements"},
     {"a product that wraps", npy("<f4", "False", "(4294967296, 4294967296)", {}), "more than 2^30"},
 };
