@@ -192,8 +192,8 @@ BOOST_AUTO_TEST_CASE(what_does_not_fit_on_the_device_ends_the_start_with_one_lin
 
 BOOST_AUTO_TEST_CASE(a_device_that_fails_costs_two_requests_and_then_the_worker_says_that_it_is_lost) {
   // Four layers, a launch in each: the step after the second token fails, within its graph.
-  WorkerProcess worker = start({}, {"LLORCH_CUDA_EMULATION_FAIL=attend_chunk:10"});
-  const std::string why = "kernel attend_chunk: fails, as LLORCH_CUDA_EMULATION_FAIL wants";
+  WorkerProcess worker = start({}, {"LLORCH_CUDA_EMULATION_FAIL=rotate_and_store:10"});
+  const std::string why = "kernel rotate_and_store: fails, as LLORCH_CUDA_EMULATION_FAIL wants";
   const auto job = [](const std::string& id) {
     return R"({"job_id":")" + id + R"(","prompt":"Once upon a time","max_tokens":40,"temperature":0})";
   };
