@@ -179,11 +179,12 @@ __device__ __forceinline__ void store_floats(const RowsToConvert& a, int row, in
     store_four(a.y + row * a.y_stride, first + g * step, n, x[g]);
 }
 
-/// kApart: a block for each group of a row. Every one of them sums up the whole row and converts its own group alone;
-/// F16, whose factor wants all of them, and y, which may be x, are not converted so.
-template <int kGroups, bool kApart>
+/// kOwn: the groups that a block converts, all of the row's or one. In the second case a row has a block for each, and
+/// every one of them sums up the whole row; F16, whose factor wants all of them, and y, which may be x, are not
+/// converted so.
+template <int kGroups, int kOwn>
 __global__ void __launch_bounds__(kNormThreads) norm_row(RowsToConvert a) {
-  constexpr int kOwn = kApart ? 1 : kGroups;
+  constexpr bool kApart = kOwn < kGroups;
   const auto row = static_cast<int>(blockIdx.x);
   const int n = columns_of_row(a, row);
   const int own = kApart ? static_cast<int>(blockIdx.y) : 0;
@@ -273,10 +274,10 @@ template <bool kApart>
 Chosen norm_kernel(int groups) {
   const int blocks = kApart ? groups : 1;
   if (groups > kMostNormGroups) return {convert_wide<true>, kNormThreads, 1};
-  if (groups > 4) return {norm_row<8, kApart>, kNormThreads, blocks};
-  if (groups > 2) return {norm_row<4, kApart>, kNormThreads, blocks};
-  if (groups > 1) return {norm_row<2, kApart>, kNormThreads, blocks};
-  return {norm_row<1, false>, kNormThreads, 1};
+  if (groups > 4) return {norm_row<8, (kApart ? 1 : 8)>, kNormThreads, blocks};
+  if (groups > 2) return {norm_row<4, (kApart ? 1 : 4)>, kNormThreads, blocks};
+  if (groups > 1) return {norm_row<2, (kApart ? 1 : 2)>, kNormThreads, blocks};
+  return {norm_row<1, 1>, kNormThreads, 1};
 }
 
 /// Few rows: their threads are all that run, so that each has as few columns as may be. Many rows fill the device by
