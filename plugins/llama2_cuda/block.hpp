@@ -5,6 +5,7 @@
 #include <initializer_list>
 
 #include "common/batch/live_rows.hpp"
+#include "cuda/device/runtime.hpp"
 #include "cuda/kernels/kernels.hpp"
 #include "llama2_cuda/inputs.hpp"
 #include "llama2_cuda/taps.hpp"

@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "common/base/sizes.hpp"
+#include "cuda/kernels/query_tiles.hpp"
 
 namespace llorch::llama2_cuda {
 namespace {

@@ -1,5 +1,7 @@
 #include "llama2_cuda/taps.hpp"
 
+#include "cuda/device/runtime.hpp"
+
 namespace llorch::llama2_cuda {
 
 void Taps::show(cuda::Stream& stream, std::uint32_t id, std::int64_t layer, const cuda::RowsView& x,

@@ -3,13 +3,16 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <tuple>
 #include <utility>
 
-#include "cuda/device/runtime.hpp"
+#if defined(LLORCH_CUDA_EMULATION)
+#include <functional>
+#endif
 
 namespace llorch::cuda {
+
+class Stream;  // of runtime.hpp, which would be most of what nvcc reads
 
 struct Dim {
   unsigned x = 1, y = 1, z = 1;
@@ -24,9 +27,11 @@ namespace detail {
 /// `function`: the kernel's address on the host; `arguments`: where each of its arguments lies. (CUDA)
 void launch_kernel(Stream& stream, const char* name, const void* function, Dim grid, Dim block,
                    std::size_t shared_bytes, void** arguments);
-/// `body` runs the kernel for the current thread. (emulation)
+#if defined(LLORCH_CUDA_EMULATION)
+/// `body` runs the kernel for the current thread.
 void launch_emulated(Stream& stream, const char* name, Dim grid, Dim block, std::size_t shared_bytes,
                      std::function<void()> body);
+#endif
 /// INTERNAL, naming the kernel, for a grid or block that no device takes or more shared memory than this one has.
 void check_launch(const char* name, Dim grid, Dim block, std::size_t shared_bytes, std::uint64_t most_shared_bytes);
 

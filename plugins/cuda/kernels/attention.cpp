@@ -3,6 +3,7 @@
 #include "common/base/failure.hpp"
 #include "cuda/kernels/attention_params.hpp"
 #include "cuda/kernels/kernels.hpp"
+#include "cuda/kernels/query_tiles.hpp"
 
 namespace llorch::cuda {
 namespace {

@@ -7,14 +7,13 @@
 
 #include <cstdint>
 #include <initializer_list>
-#include <vector>
 
-#include "common/batch/live_rows.hpp"
-#include "cuda/device/runtime.hpp"
 #include "cuda/kernels/kv_view.hpp"
 #include "cuda/weights/device_matrix.hpp"
 
 namespace llorch::cuda {
+
+class Stream;  // of runtime.hpp, which would be most of what nvcc reads
 
 /// Up to this many rows are a decode step: kernels that wait for memory. More rows are prefill. Both give the same
 /// bits.
@@ -134,9 +133,6 @@ constexpr std::int64_t query_tile_rows(std::int64_t n_heads, std::int64_t n_head
   const std::int64_t shared = n_heads / n_heads_kv;
   return shared >= 8 ? 1 : 8 / shared;
 }
-/// The tiles of a batch: each run cut into tiles. [host]
-std::vector<QueryTile> query_tiles(const std::vector<common::QueryRun>& runs, std::int64_t n_heads,
-                                   std::int64_t n_heads_kv);
 
 /// The widest heads that attention was compiled for.
 inline constexpr std::int64_t kMostHeadDim = 256;

@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <vector>
 
 #include "common/base/failure.hpp"
+#include "cuda/device/runtime.hpp"
 #include "cuda/kernels/activation_layout.hpp"
 #include "cuda/kernels/kernels.hpp"
 #include "cuda/kernels/matmul_params.hpp"

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 
-#include "cuda/device/runtime.hpp"
 #include "cuda/kernels/kernels.hpp"
 
 namespace llorch::cuda {

@@ -2,6 +2,7 @@
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
+#include "cuda/kernels/query_tiles.hpp"
 #include "kv_support.hpp"
 
 namespace llorch::cuda::testing {

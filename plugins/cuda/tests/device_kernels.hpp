@@ -3,7 +3,9 @@
 
 #include <cstdint>
 
-#include "cuda/device/runtime.hpp"
+namespace llorch::cuda {
+class Stream;
+}
 
 namespace llorch::cuda::testing {
 

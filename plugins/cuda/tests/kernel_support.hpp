@@ -11,6 +11,7 @@
 #include "common/quant/dequantize.hpp"
 #include "common/tests/quant_support.hpp"
 #include "common/tests/test_support.hpp"
+#include "cuda/device/runtime.hpp"
 #include "cuda/kernels/activation_layout.hpp"
 #include "cuda/kernels/kernels.hpp"
 #include "cuda/weights/repack.hpp"
