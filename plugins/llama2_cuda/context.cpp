@@ -40,7 +40,7 @@ ContextBytes context_bytes(const Config& c, const common::ContextLimits& l) {
 Context::Context(const Model& model, const common::ContextLimits& limits)
     : model_(model),
       limits_(limits),
-      stream_(model.device(), cuda::switched_on("LLORCH_CUDA_OVERLAP")),
+      stream_(model.device(), cuda::switched_on(kOverlapSwitch)),
       kv_(stream_, kv_shape(model.config(), limits), limits.max_tokens, limits.max_seqs, model.fingerprint()),
       activations_(model.device(), model.config(), limits.max_rows, limits.output_rows(),
                    decode_size(limits.longest_sequence(model.config().n_positions))),

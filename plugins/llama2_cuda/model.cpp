@@ -1,6 +1,9 @@
 #include "llama2_cuda/model.hpp"
 
+#include <string>
+
 #include "common/base/failure.hpp"
+#include "cuda/device/switches.hpp"
 #include "llama/model.hpp"
 
 namespace llorch::llama2_cuda {
@@ -25,6 +28,10 @@ Model::Model(const abi::Source& source, abi::Host host, const ChosenDevice& devi
       rope_(llama::make_rope(config_, read_rope_divisors(config_, source).data())),
       weights_(upload(source, n_threads)) {
   fingerprint_ = llama::model_fingerprint(fingerprint_, config_, rope_);
+  const std::string why_not =
+      cuda::switched_on(kOverlapSwitch) ? cuda::why_no_overlap(this->device()) : std::string(kOverlapSwitch) + " is 0";
+  host_.log(LLORCH_LOG_INFO, device_.info.name + ", " + cuda::runtime_version() + ": kernels " +
+                                 (why_not.empty() ? "overlap" : "follow one another, " + why_not));
 }
 
 Weights Model::upload(const abi::Source& source, int n_threads) {

@@ -22,6 +22,9 @@ struct ChosenDevice {
 /// What a cache holds where the caller leaves it open.
 inline constexpr common::KvType kDefaultKvType = common::KvType::kF16;
 
+/// The environment variable that lets no kernel begin before the one in front of it has ended.
+inline constexpr const char* kOverlapSwitch = "LLORCH_CUDA_OVERLAP";
+
 /// [any-thread] once constructed.
 class Model {
  public:

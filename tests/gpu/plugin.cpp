@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <mutex>
+#include <set>
+#include <string>
 
 namespace llorch::gpu_check {
 namespace {
@@ -41,7 +44,14 @@ Plugin::Plugin(const std::string& path) : path_(path) {
   host_ = sized<llorch_host_api>();
   host_.abi_version = LLORCH_ABI_VERSION;
   host_.log = [](void*, std::int32_t level, llorch_str text) {
-    if (level >= LLORCH_LOG_WARN) std::fprintf(stderr, "plugin: %.*s\n", static_cast<int>(text.size), text.data);
+    const std::string line(text.data, text.size);
+    if (level >= LLORCH_LOG_WARN) std::fprintf(stderr, "plugin: %s\n", line.c_str());
+    if (level != LLORCH_LOG_INFO) return;
+    // What every model says again is written once.
+    static std::mutex mutex;
+    static std::set<std::string> told;
+    const std::lock_guard lock(mutex);
+    if (told.insert(line).second) std::printf("plugin: %s\n", line.c_str());
   };
   host_.get_option = [](void*, const char*, llorch_str* out) -> llorch_status {
     *out = {nullptr, 0};

@@ -159,6 +159,9 @@ RandomShape small_shape() {
 RandomShape wide_heads_shape(std::uint64_t kv_heads) {
   return {"wide heads", 2, 512, 1536, 4, kv_heads, 1000, 1024, 2.5F};
 }
+RandomShape long_rows_shape() {
+  return {"long rows", 1, 2304, 6400, 18, 6, 1000, 1024};
+}
 std::unique_ptr<ModelSource> make_random(const RandomShape& shape, std::uint32_t gguf_type) {
   return std::make_unique<RandomModel>(shape, gguf_type);
 }

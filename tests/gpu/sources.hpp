@@ -77,6 +77,8 @@ struct RandomShape {
 /// Heads of 128 components, four of queries, and a vocabulary that fills no tile: every kernel in the forms that large
 /// models take, at a size that a CPU computes in a second.
 [[nodiscard]] RandomShape wide_heads_shape(std::uint64_t kv_heads);
+/// One layer with 18 such heads and so many columns that a decode step fills each of its stages several times.
+[[nodiscard]] RandomShape long_rows_shape();
 /// Random weights of that type (norms f32, near 1), the same ones each time. Matrices are pieces of one pool of random
 /// blocks, each from another place on; where a matrix is longer than the pool, it repeats it.
 std::unique_ptr<ModelSource> make_random(const RandomShape& shape, std::uint32_t gguf_type);

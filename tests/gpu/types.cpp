@@ -54,7 +54,8 @@ struct Case {
   std::string type;
   std::uint32_t kv_type;
   std::string kv_name;
-  std::uint64_t kv_heads;
+  RandomShape shape;
+  std::uint32_t rows;
 };
 
 class Check {
@@ -62,10 +63,10 @@ class Check {
   Check(const Subject& subject, Report& report) : subject_(subject), report_(report), extent_(extent_of(subject)) {}
 
   void run(const Case& c) {
-    const RandomShape shape = wide_heads_shape(c.kv_heads);
-    const auto source = make_random(shape, type_named(c.type));
-    prompt_ = some_tokens(extent_.rows, static_cast<std::uint32_t>(shape.vocab), 1);
-    const std::string name = c.type + ", KV " + c.kv_name + ", " + std::to_string(c.kv_heads) + " key heads: ";
+    const auto source = make_random(c.shape, type_named(c.type));
+    prompt_ = some_tokens(c.rows, static_cast<std::uint32_t>(c.shape.vocab), 1);
+    const std::string name =
+        c.type + ", KV " + c.kv_name + ", " + c.shape.name + ", " + std::to_string(c.shape.kv_heads) + " key heads: ";
     std::vector<float> whole;  // logits of every row
     report_.run("types", name + "same bytes", [&] {
       const Model model(subject_.plugin, *source);
@@ -74,7 +75,7 @@ class Check {
       require_logits(whole.data(), whole.size(), "the whole prompt");
       in_pieces(context, whole);
       beside_others(context, whole);
-      return std::to_string(extent_.rows) + " rows at once, in " + std::to_string(extent_.pieces.size()) +
+      return std::to_string(c.rows) + " rows at once, in " + std::to_string(extent_.pieces.size()) +
              " sizes of pieces, beside others";
     });
     report_.run("types", name + "as llama2_cpu", [&]() -> std::string {
@@ -95,7 +96,8 @@ class Check {
         "types", type + ", KV f32, " + std::to_string(kShort) + " rows a sequence: as llama2_cpu",
         [&]() -> std::string {
           if (subject_.cpu == nullptr) throw Report::Skip{"no llama2_cpu was given"};
-          const auto source = make_random(wide_heads_shape(2), type_named(type));
+          const RandomShape shape = wide_heads_shape(2);
+          const auto source = make_random(shape, type_named(type));
           const Model model(subject_.plugin, *source), reference(*subject_.cpu, *source);
           const std::uint32_t width = model.info().vocab_size;
           const std::vector<std::int32_t> tokens = some_tokens(extent_.rows, width, 4);
@@ -104,7 +106,7 @@ class Check {
             rows.push_back(
                 {tokens[i], static_cast<std::int32_t>(i % kShort), static_cast<std::int32_t>(i / kShort), true});
           }
-          const Case c{type, LLORCH_DTYPE_F32, "f32", 2};
+          const Case c{type, LLORCH_DTYPE_F32, "f32", shape, extent_.rows};
           const ContextSize many = size(c, extent_.rows / kShort + 1);
           Context context(model, many), expected(reference, many);
           const double error = relative_rms(context.forward(rows), expected.forward(rows), width).median_row;
@@ -115,11 +117,11 @@ class Check {
   }
 
  private:
-  [[nodiscard]] ContextSize size(const Case& c, std::uint32_t seqs) const {
-    const std::uint32_t batch = extent_.rows + kBefore + kBehind;
+  [[nodiscard]] static ContextSize size(const Case& c, std::uint32_t seqs) {
+    const std::uint32_t batch = c.rows + kBefore + kBehind;
     const std::uint32_t threads = std::clamp(std::thread::hardware_concurrency(), 1U, 16U);
     // Blocks of the cache belong to one sequence: one more for each.
-    return {extent_.rows + batch + 16 * 2 * seqs, seqs, batch, c.kv_type, threads};
+    return {c.rows + batch + 16 * 2 * seqs, seqs, batch, c.kv_type, threads};
   }
 
   void in_pieces(Context& context, const std::vector<float>& whole) const {
@@ -171,17 +173,23 @@ class Check {
 }  // namespace
 
 void check_types(const Subject& subject, Report& report) {
+  constexpr std::uint32_t kLongRows = 70;  // of a prompt: enough for the widest blocks
   Check check(subject, report);
-  const std::vector<std::string> types = extent_of(subject).types;
+  const Extent extent = extent_of(subject);
+  const std::vector<std::string>& types = extent.types;
+  const auto run = [&](const std::string& type, std::uint32_t kv_type, const char* kv_name, std::uint64_t kv_heads) {
+    check.run({type, kv_type, kv_name, wide_heads_shape(kv_heads), extent.rows});
+  };
   for (std::size_t i = 0; i < types.size(); ++i) {
     check.short_sequences(types[i]);
     // A short look takes the types of the cache in turn.
-    if (!subject.quick || i % 2 == 0) check.run({types[i], LLORCH_DTYPE_F16, "f16", 2});
-    if (!subject.quick || i % 2 == 1) check.run({types[i], LLORCH_DTYPE_Q8_0, "q8_0", 2});
+    if (!subject.quick || i % 2 == 0) run(types[i], LLORCH_DTYPE_F16, "f16", 2);
+    if (!subject.quick || i % 2 == 1) run(types[i], LLORCH_DTYPE_Q8_0, "q8_0", 2);
+    if (!subject.quick) check.run({types[i], LLORCH_DTYPE_F16, "f16", long_rows_shape(), kLongRows});
   }
   // What a head of its own for each query's changes has nothing to do with the type of the weights.
-  check.run({types.front(), LLORCH_DTYPE_F16, "f16", 4});
-  if (!subject.quick) check.run({types.front(), LLORCH_DTYPE_Q8_0, "q8_0", 4});
+  run(types.front(), LLORCH_DTYPE_F16, "f16", 4);
+  if (!subject.quick) run(types.front(), LLORCH_DTYPE_Q8_0, "q8_0", 4);
 }
 
 }  // namespace llorch::gpu_check

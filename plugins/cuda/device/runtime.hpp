@@ -39,6 +39,10 @@ struct DeviceList {
 /// "CUDA 13.0, driver 13.1", or what stands for it in the emulation. [any-thread]
 [[nodiscard]] std::string runtime_version();
 
+/// Why kernels of this device follow one another where a Stream would let them overlap; empty where they can.
+/// DEVICE_ERROR where the device does not answer. [any-thread]
+[[nodiscard]] std::string why_no_overlap(int device);
+
 // ---- memory --------------------------------------------------------------------------------------------------------
 
 /// Owns memory of a device, aligned to 256 bytes. Its content is undefined at first (the emulation: 0xff bytes). The
@@ -122,8 +126,8 @@ class PinnedMemory {
 /// One thread at a time.
 class Stream {
  public:
-  /// `overlaps`: where device and driver can (compute capability 9.0, CUDA 12.3), a kernel begins while the one before
-  /// it still runs, as far as its wait_for_previous().
+  /// `overlaps`: unless why_no_overlap() knows better, a kernel begins while the one before it still runs, as far as
+  /// its wait_for_previous().
   explicit Stream(int device, bool overlaps = true);
   ~Stream();
   Stream(Stream&&) noexcept;

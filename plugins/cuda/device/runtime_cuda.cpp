@@ -100,6 +100,24 @@ std::string runtime_version() {
   return "CUDA " + version_text(runtime) + ", driver " + (driver == 0 ? "none" : version_text(driver));
 }
 
+// Programmatic dependent launch, in graphs too. Of 12.x, which has it as well, captures that fail were reported.
+std::string why_no_overlap(int device) {
+  constexpr const char* kDoing = "asking whether kernels can overlap";
+  constexpr int kFirstMajor = 9, kLastMajor = 10, kFirstVersion = 12030;
+  int major = 0, minor = 0, driver = 0;
+  check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "cudaDeviceGetAttribute", kDoing);
+  check(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device), "cudaDeviceGetAttribute", kDoing);
+  check(cudaDriverGetVersion(&driver), "cudaDriverGetVersion", kDoing);
+  if (major < kFirstMajor || major > kLastMajor) {
+    return "compute capability " + std::to_string(major) + "." + std::to_string(minor) + ", expected 9 or 10";
+  }
+  if (driver < kFirstVersion) return "the driver has CUDA " + version_text(driver) + ", expected 12.3 or later";
+  if (CUDART_VERSION < kFirstVersion) {
+    return "built with CUDA " + version_text(CUDART_VERSION) + ", expected 12.3 or later";
+  }
+  return {};
+}
+
 // ---- memory --------------------------------------------------------------------------------------------------------
 
 DeviceMemory::DeviceMemory(int device, std::uint64_t bytes, const char* what) : bytes_(bytes), device_(device) {
@@ -152,8 +170,8 @@ struct Stream::Impl {
   std::uint64_t most_shared_bytes = 0;
   bool overlaps = false;      // kernels may begin before the one in front of them has ended
   bool after_kernel = false;  // the last thing given to the stream was a kernel
-  std::map<const void*, bool>
-      prepared;  // kernels that were launched before, and whether they wait for the previous one
+  // Kernels that were launched before, and whether they were compiled with wait_for_previous().
+  std::map<const void*, bool> prepared;
   std::string first_error;
 
   Impl() = default;
@@ -179,8 +197,8 @@ struct Stream::Impl {
     throw abi::Failure(LLORCH_DEVICE_ERROR, first_error);
   }
   /// Whether the kernel was compiled with wait_for_previous(), which code for devices before 9.0 does without; such
-  /// code runs on later ones where there is none of theirs. What is set here belongs to the device, not to this stream:
-  /// every stream sets the same, all the shared memory that there is.
+  /// code runs on later ones where there is none of theirs. What is set here belongs to the device, not to this stream,
+  /// so every stream sets the same.
   bool prepare(const void* function, const char* name) {
     const auto known = prepared.find(function);
     if (known != prepared.end()) return known->second;
@@ -190,7 +208,7 @@ struct Stream::Impl {
     const auto most = static_cast<int>(most_shared_bytes - attributes.sharedSizeBytes);
     end(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, most), "cudaFuncSetAttribute",
         name);
-    const bool waits = overlaps && attributes.ptxVersion >= kFirstWithWait;
+    const bool waits = attributes.ptxVersion >= kFirstWithWait;
     if (waits) {
       // Blocks of two kernels share a multiprocessor only where both divide it alike into cache and shared memory.
       end(cudaFuncSetAttribute(function, cudaFuncAttributePreferredSharedMemoryCarveout,
@@ -202,19 +220,6 @@ struct Stream::Impl {
   }
 };
 
-namespace {
-
-/// Programmatic dependent launch, in graphs too.
-bool can_overlap(int device, const char* doing) {
-  constexpr int kFirstMajor = 9, kFirstDriver = 12030;
-  int major = 0, driver = 0;
-  check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "cudaDeviceGetAttribute", doing);
-  check(cudaDriverGetVersion(&driver), "cudaDriverGetVersion", doing);
-  return major >= kFirstMajor && driver >= kFirstDriver && CUDART_VERSION >= kFirstDriver;
-}
-
-}  // namespace
-
 Stream::Stream(int device, bool overlaps) : impl_(std::make_unique<Impl>()) {
   constexpr const char* kDoing = "creating a stream";
   impl_->device = device;
@@ -223,7 +228,7 @@ Stream::Stream(int device, bool overlaps) : impl_(std::make_unique<Impl>()) {
   check(cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "cudaDeviceGetAttribute",
         kDoing);
   impl_->most_shared_bytes = static_cast<std::uint64_t>(shared);
-  impl_->overlaps = overlaps && can_overlap(device, kDoing);
+  impl_->overlaps = overlaps && why_no_overlap(device).empty();
   check(cudaStreamCreateWithFlags(&impl_->stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags", kDoing);
 }
 Stream::~Stream() = default;
@@ -302,6 +307,7 @@ Graph Graph::capture(Stream& stream, const std::function<void()>& body) {
   try {
     body();
   } catch (...) {
+    impl.after_kernel = false;
     (void)cudaStreamEndCapture(impl.stream, &recorded);
     if (recorded != nullptr) (void)cudaGraphDestroy(recorded);
     (void)cudaGetLastError();
@@ -345,7 +351,7 @@ void launch_kernel(Stream& stream, const char* name, const void* function, Dim g
   config.dynamicSmemBytes = shared_bytes;
   config.stream = impl.stream;
   config.attrs = &early;
-  config.numAttrs = impl.prepare(function, name) && after_kernel ? 1 : 0;
+  config.numAttrs = impl.prepare(function, name) && impl.overlaps && after_kernel ? 1 : 0;
   impl.end(cudaLaunchKernelExC(&config, function, arguments), "cudaLaunchKernelExC", name);
   impl.after_kernel = true;
 }

@@ -3,7 +3,7 @@
 //
 //   kUnitBytes                 of 16 rows and a unit of columns
 //   kXUnitBytes, kXUsedBytes   of a tile of 8 activation rows and a unit; of its start that products read
-//   kDecodeStages              units that a decoding warp has on their way at once, at most 4
+//   kDecodeStages              units that a decoding warp has on their way at once, at most
 //   kXTilesOfWarp, kColumnWarps    of the largest block of the other kernel: tiles of activations of a warp, such warps
 //   copy_x(stage, x_unit, lane, n_rows)   starts copying the first n_rows rows of a tile of activations
 //   add<kTiles, kN>(units, x, n_live, lane, live, acc)   acc += the products of kTiles units of weights, kUnitBytes
@@ -299,10 +299,13 @@ __global__ void __launch_bounds__(kRowWarps* kColumnWarps * 32) prefill_product(
 
 // ---- starting them --------------------------------------------------------------------------------------------------
 
-/// `shared_bytes`: what a block may take, for as many stages as fit.
+/// With as many stages as fit.
 template <class Family, int kN, int kColumnWarps>
-void launch_prefill(Stream& stream, const char* name, const MatmulParams& p, int n_pairs, std::uint64_t shared_bytes) {
+void launch_prefill(Stream& stream, const char* name, const MatmulParams& p, int n_pairs) {
   using Shape = PrefillShape<Family, kN, kColumnWarps>;
+  // Two blocks of 128 threads share a multiprocessor; the registers of more threads leave room for one.
+  constexpr bool kOfTwo = Shape::kThreads <= 128;
+  const std::uint64_t shared_bytes = kOfTwo ? shared_bytes_of_two(stream) : most_shared_bytes(stream);
   const int fitting = (static_cast<int>(shared_bytes) - Shape::kPointerBytes) / Shape::kStageBytes;
   const int n_stages = fitting < 1 ? 1 : fitting > kPrefillStages ? kPrefillStages : fitting;
   const Dim grid = {static_cast<unsigned>((p.n_x_tiles + Shape::kXTiles - 1) / Shape::kXTiles),
@@ -320,7 +323,6 @@ void launch_product(Stream& stream, const char* name, const MatmulParams& p) {
     n_pairs += (p.targets[i].n_tiles + 1) / 2;
   }
   if (p.gated) n_tiles = n_pairs = p.targets[0].n_tiles;
-  const std::uint64_t most = most_shared_bytes(stream);
   if (p.n_rows <= kDecodeRows) {
     const auto threads = static_cast<unsigned>(p.n_segments * 32);
     const int stage_bytes = p.n_segments * (Family::kUnitBytes + Family::kXUsedBytes);
@@ -336,15 +338,14 @@ void launch_product(Stream& stream, const char* name, const MatmulParams& p) {
   using Wide = PrefillShape<Family, kN, Family::kColumnWarps>;
   using Middle = PrefillShape<Family, kN, Family::kColumnWarps / 2>;
   const auto fits = [&](int stage_bytes) {
-    return Wide::kPointerBytes + stage_bytes <= static_cast<std::int64_t>(most);
+    return Wide::kPointerBytes + stage_bytes <= static_cast<std::int64_t>(most_shared_bytes(stream));
   };
-  // The registers of the widest leave room for one block on a multiprocessor, those of the others for two.
   if (p.n_x_tiles > Middle::kXTiles && fits(Wide::kStageBytes)) {
-    launch_prefill<Family, kN, Family::kColumnWarps>(stream, name, p, n_pairs, most);
+    launch_prefill<Family, kN, Family::kColumnWarps>(stream, name, p, n_pairs);
   } else if (p.n_x_tiles > 4 && fits(Middle::kStageBytes)) {
-    launch_prefill<Family, kN, Family::kColumnWarps / 2>(stream, name, p, n_pairs, shared_bytes_of_two(stream));
+    launch_prefill<Family, kN, Family::kColumnWarps / 2>(stream, name, p, n_pairs);
   } else {
-    launch_prefill<Family, 4, 1>(stream, name, p, n_pairs, shared_bytes_of_two(stream));
+    launch_prefill<Family, 4, 1>(stream, name, p, n_pairs);
   }
 }
 

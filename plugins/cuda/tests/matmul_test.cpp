@@ -111,8 +111,10 @@ BOOST_AUTO_TEST_CASE(a_row_has_the_same_bits_whatever_the_number_of_rows) {
 BOOST_AUTO_TEST_CASE(the_widest_tiles_give_the_bits_of_the_others) {
   Stream stream(kDevice);
   for (const WeightType type : kTypes) {
-    // Of frequent types more units of columns than any device has stages for, so that each is used again.
-    const Shape s = {20, is_frequent(type) ? 1536 : columns_of(type) == 256 ? 512 : 288};
+    // Of types that have the widest tiles more units of columns than any device has stages for, so that each is used
+    // again.
+    const bool wide = is_frequent(type) || type == WeightType::kQ5_K;
+    const Shape s = {20, wide ? 1536 : columns_of(type) == 256 ? 512 : 288};
     constexpr std::int64_t kMany = 133;
     const Matrix matrix(stream, type, s.n_rows, s.n_cols, 25);
     const std::vector<float> x = random_floats(static_cast<std::size_t>(kMany * s.n_cols), 26);
@@ -123,6 +125,33 @@ BOOST_AUTO_TEST_CASE(the_widest_tiles_give_the_bits_of_the_others) {
                          text_of(type, s, kMany)));
     const std::vector<float> some = product(stream, matrix, first_rows(x, 12, s.n_cols), 12);
     BOOST_TEST(same_bits(all.data(), some.data(), some.size(), text_of(type, s, kMany)));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(stages_that_are_filled_again_give_the_same_bits) {
+  Stream stream(kDevice);
+  // Segments of three units and more for a decode step, whose stages are at most four of f16 and two of quantized
+  // weights; gate and up take turns in the same ones.
+  for (const auto& [type, n_cols] : {std::pair{WeightType::kQ4_0, 6400}, std::pair{WeightType::kQ6_K, 6400},
+                                     std::pair{WeightType::kF16, 2560}, std::pair{WeightType::kBf16, 2560}}) {
+    constexpr std::int64_t kRows = 21, kMany = 12;
+    const Matrix gate(stream, type, kRows, n_cols, 41), up(stream, type, kRows, n_cols, 42);
+    const std::vector<float> x = random_floats(static_cast<std::size_t>(kMany * n_cols), 43);
+    const auto both = [&, columns = n_cols](std::int64_t n) {
+      const DeviceRows rows(stream, n, columns, first_rows(x, n, columns));
+      const Activations activations(stream, activation_kind(gate.view().type), rows.view());
+      const DeviceRows y(stream, n, kRows);
+      matmul_gated(stream, activations.view(), gate.view(), up.view(), y.view());
+      return y.get();
+    };
+    const Shape s = {kRows, n_cols};
+    const std::vector<float> many = product(stream, gate, x, kMany), many_gated = both(kMany);
+    for (const std::int64_t n : {1, 3}) {
+      BOOST_TEST(same_bits(many.data(), product(stream, gate, first_rows(x, n, n_cols), n).data(),
+                           static_cast<std::size_t>(n * kRows), text_of(type, s, n)));
+      BOOST_TEST(same_bits(many_gated.data(), both(n).data(), static_cast<std::size_t>(n * kRows),
+                           "gated, " + text_of(type, s, n)));
+    }
   }
 }
 

@@ -68,6 +68,9 @@ Settings& settings() {
       s.shared_bytes = std::strtoull(v, nullptr, 10);
       s.shared_bytes_of_multiprocessor = std::max(s.shared_bytes_of_multiprocessor, s.shared_bytes + 1024);
     }
+    if (const char* v = std::getenv("LLORCH_CUDA_EMULATION_EARLY")) {
+      s.grids_for_an_early_block = static_cast<unsigned>(std::max(1, std::atoi(v)));
+    }
     if (const char* v = std::getenv("LLORCH_CUDA_EMULATION_FAIL")) set_failure(s, v);
     s.trace = std::getenv("LLORCH_CUDA_EMULATION_TRACE") != nullptr;
     // NOLINTEND(concurrency-mt-unsafe)

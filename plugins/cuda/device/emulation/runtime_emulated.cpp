@@ -129,6 +129,11 @@ std::string runtime_version() {
   return "emulation";
 }
 
+std::string why_no_overlap(int device) {
+  check_device(device);
+  return {};
+}
+
 // ---- memory --------------------------------------------------------------------------------------------------------
 
 DeviceMemory::DeviceMemory(int device, std::uint64_t bytes, const char* what) : bytes_(bytes), device_(device) {

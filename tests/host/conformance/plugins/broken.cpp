@@ -8,12 +8,14 @@
 
 #include <sys/mman.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <set>
 #include <thread>
+#include <vector>
 
 // Hidden by the version script; the object that is linked without one shows it.
 extern "C" LLORCH_EXPORT int llorch_test_extra_symbol() {
@@ -137,6 +139,10 @@ llorch_status model_create(llorch_plugin* plugin, const llorch_source* source, c
   if (fault("leaks")) {
     lost = std::malloc(1000);
     if (lost == nullptr) return LLORCH_OUT_OF_MEMORY;
+  }
+  if (fault("keeps a list of all")) {  // which grows when it has doubled
+    static std::vector<std::array<char, 4096>> all;
+    all.emplace_back();
   }
   if (fault("leaks mapped pages")) {
     lost = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
