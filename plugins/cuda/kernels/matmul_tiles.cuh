@@ -219,19 +219,8 @@ __global__ void __launch_bounds__(kRowWarps* kColumnWarps * 32) prefill_product(
     if (i < p.n_units) load_x(i, stages + i * Shape::kStageBytes);
     copy_async_commit();
   }
-  unsigned char* stage = stages;
-  unsigned char* ahead = stages + (n_stages - 1) * Shape::kStageBytes;
-  const auto next_of = [&](unsigned char* at) {
-    return at == stages + (n_stages - 1) * Shape::kStageBytes ? stages : at + Shape::kStageBytes;
-  };
-  const auto load_ahead = [&](int unit) {
-    if (unit < p.n_units) {
-      load_weights(unit, ahead);
-      load_x(unit, ahead);
-    }
-    copy_async_commit();
-    ahead = next_of(ahead);
-  };
+  const int last_stage = (n_stages - 1) * Shape::kStageBytes;
+  int at = 0;  // of the stage that is read; the one before it in the circle is filled next
 
   const int n_live = smaller(kN, x_tiles - column_warp * kN);  // may be negative
   float acc[2][kN][4] = {};
@@ -239,11 +228,21 @@ __global__ void __launch_bounds__(kRowWarps* kColumnWarps * 32) prefill_product(
   int segment = 0;
   int segment_end = segment_begin(p.n_units, 1, p.n_segments);
   for (int unit = 0; unit < p.n_units; ++unit) {
-    wait_for_stage<kPrefillStages - 1>(n_ahead);
+    if (unit == 0 || n_stages > 1) wait_for_stage<kPrefillStages - 1>(n_ahead);
     block_sync();  // what all threads copied is there, and none reads the unit before any more
-    if (n_stages > 1) load_ahead(unit + n_ahead);
-    const unsigned char* w = stage + 2 * row_warp * Family::kUnitBytes;
-    const unsigned char* x = stage + kBlockTiles * Family::kUnitBytes + column_warp * kN * Family::kXUsedBytes;
+    const int next = n_stages > 1 ? unit + n_ahead : unit == 0 ? p.n_units : unit;
+    if (next < p.n_units) {
+      unsigned char* stage = stages + (at == 0 ? last_stage : at - Shape::kStageBytes);
+      load_weights(next, stage);
+      load_x(next, stage);
+    }
+    copy_async_commit();
+    if (n_stages == 1) {
+      copy_async_wait<0>();
+      block_sync();
+    }
+    const unsigned char* w = stages + at + 2 * row_warp * Family::kUnitBytes;
+    const unsigned char* x = stages + at + kBlockTiles * Family::kUnitBytes + column_warp * kN * Family::kXUsedBytes;
     Family::template add<2, kN>(w, x, n_live, lane, true, acc);
     if (unit + 1 == segment_end) {
       LLORCH_UNROLL
@@ -260,11 +259,7 @@ __global__ void __launch_bounds__(kRowWarps* kColumnWarps * 32) prefill_product(
       ++segment;
       segment_end = segment_begin(p.n_units, segment + 1, p.n_segments);
     }
-    if (n_stages == 1) {
-      block_sync();
-      load_ahead(unit + 1);
-    }
-    stage = next_of(stage);
+    at = at == last_stage ? 0 : at + Shape::kStageBytes;
   }
 
   int tile[2];
