@@ -22,15 +22,28 @@ function(llorch_compile_settings target)
   endif()
 endfunction()
 
-# llorch_room(name [DEPENDS room-or-library...]): one static library of all .cpp files in the current folder.
+# llorch_compile_together(target [alone...]): with LLORCH_UNITY, eight sources at a time are compiled as one, without those
+# that have names in anonymous namespaces which a neighbour has too.
+function(llorch_compile_together target)
+  if(LLORCH_UNITY)
+    set_source_files_properties(${ARGN} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+    # An included source is no header, but looks like one.
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-subobject-linkage>)
+  endif()
+endfunction()
+
+# llorch_room(name [DEPENDS room-or-library...] [ALONE file...]): one static library of all .cpp files in the current
+# folder; ALONE: see llorch_compile_together().
 # Rooms include each other as "room/file.hpp" and only downwards; docs/architecture.md lists the order.
 function(llorch_room name)
-  cmake_parse_arguments(arg "" "" "DEPENDS" ${ARGN})
+  cmake_parse_arguments(arg "" "" "DEPENDS;ALONE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
   if(sources)
     add_library(llorch_${name} STATIC ${sources})
     llorch_compile_settings(llorch_${name})
+    llorch_compile_together(llorch_${name} ${arg_ALONE})
     target_include_directories(llorch_${name} PUBLIC "${CMAKE_SOURCE_DIR}/host")
     target_link_libraries(llorch_${name} PUBLIC ${arg_DEPENDS})
   else()
@@ -40,11 +53,15 @@ function(llorch_room name)
   endif()
 endfunction()
 
-# llorch_test_suite(name SOURCES ... [DEPENDS ...] [LABELS ...]): one Boost.Test executable, one ctest entry.
+# llorch_test_suite(name SOURCES ... [DEPENDS ...] [LABELS ...] [TOGETHER]): one Boost.Test executable, one ctest
+# entry. TOGETHER: with llorch_compile_together().
 function(llorch_test_suite name)
-  cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS;LABELS;ENVIRONMENT" ${ARGN})
+  cmake_parse_arguments(arg "TOGETHER" "" "SOURCES;DEPENDS;LABELS;ENVIRONMENT" ${ARGN})
   add_executable(test_${name} ${arg_SOURCES})
   llorch_compile_settings(test_${name})
+  if(arg_TOGETHER)
+    llorch_compile_together(test_${name})
+  endif()
   # GCC 12 sees overlaps in inlined std::string code where there are none (GCC bug 105651).
   target_compile_options(test_${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
   target_compile_definitions(test_${name} PRIVATE
