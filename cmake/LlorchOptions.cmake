@@ -7,7 +7,7 @@ option(LLORCH_BUILD_BENCH "Build the micro benchmarks in bench/" OFF)
 option(LLORCH_BUILD_GPU_CHECK "Build gpu_check, the suites and benchmark of GPU plugins that need no library" OFF)
 set(LLORCH_CUDA AUTO CACHE STRING "Build llama2_cuda: AUTO (where nvcc is found), ON (or fail) or OFF")
 set_property(CACHE LLORCH_CUDA PROPERTY STRINGS AUTO ON OFF)
-option(LLORCH_UNITY "Compile several sources of a room at a time, and of the checkpoint suites: quicker from nothing, slower after a change" OFF)
+option(LLORCH_UNITY "Compile several sources of a room or a test suite at a time: quicker from nothing, slower after a change" OFF)
 option(LLORCH_WERROR "Treat warnings as errors" ON)
 set(LLORCH_SANITIZE "" CACHE STRING "Sanitizers, as given to -fsanitize= (for example address,undefined or thread)")
 
