@@ -47,7 +47,7 @@ Context::Context(const Model& model, const common::ContextLimits& limits)
       inputs_(model.device(), model.config(), limits.max_rows, limits.max_seqs,
               limits.longest_sequence(model.config().n_positions)),
       logits_(model.device(), logits_bytes(model.config(), limits), "logits"),
-      use_graphs_(cuda::switched_on("LLORCH_CUDA_GRAPHS")) {
+      use_graphs_(cuda::switched_on(kGraphsSwitch)) {
   rows_.batch_row.reserve(static_cast<std::size_t>(limits.max_rows));
   rows_.outputs.reserve(static_cast<std::size_t>(limits.max_rows));
 }

@@ -28,13 +28,12 @@ Model::Model(const abi::Source& source, abi::Host host, const ChosenDevice& devi
       rope_(llama::make_rope(config_, read_rope_divisors(config_, source).data())),
       weights_(upload(source, n_threads)) {
   fingerprint_ = llama::model_fingerprint(fingerprint_, config_, rope_);
-  const std::string why_not =
-      cuda::switched_on(kOverlapSwitch) ? cuda::why_no_overlap(this->device()) : std::string(kOverlapSwitch) + " is 0";
-  host_.log(LLORCH_LOG_INFO, device_.info.name + ", " + cuda::runtime_version() + ": kernels " +
-                                 (why_not.empty() ? "overlap" : "follow one another, " + why_not));
 }
 
 Weights Model::upload(const abi::Source& source, int n_threads) {
+  // Before everything is read rather than after: contexts ask again.
+  for (const char* name : {kOverlapSwitch, kGraphsSwitch})
+    (void)cuda::switched_on(name);
   require_free(device_, bytes_, "weights");
   cuda::Stream stream(device());
   return load_weights(config_, source, stream, n_threads, &fingerprint_);
@@ -44,7 +43,12 @@ std::unique_ptr<Context> Model::create_context(const llorch_context_params& para
   const common::ContextLimits limits = common::context_limits(config_.n_positions, params, kDefaultKvType);
   const ContextBytes bytes = context_bytes(config_, limits);
   require_free(device_, bytes.kv + bytes.scratch, "KV cache and scratch memory");
-  return std::make_unique<Context>(*this, limits);
+  auto context = std::make_unique<Context>(*this, limits);
+  const std::string why_not =
+      cuda::switched_on(kOverlapSwitch) ? cuda::why_no_overlap(device()) : std::string(kOverlapSwitch) + " is 0";
+  host_.log(LLORCH_LOG_INFO, device_.info.name + ", " + cuda::runtime_version() + ": kernels " +
+                                 (why_not.empty() ? "overlap" : "follow one another, " + why_not));
+  return context;
 }
 
 void Model::memory_usage(const abi::MemoryReport& report) const {

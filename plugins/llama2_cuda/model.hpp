@@ -24,6 +24,8 @@ inline constexpr common::KvType kDefaultKvType = common::KvType::kF16;
 
 /// The environment variable that lets no kernel begin before the one in front of it has ended.
 inline constexpr const char* kOverlapSwitch = "LLORCH_CUDA_OVERLAP";
+/// The one that gives decode steps to the device launch by launch.
+inline constexpr const char* kGraphsSwitch = "LLORCH_CUDA_GRAPHS";
 
 /// [any-thread] once constructed.
 class Model {

@@ -207,7 +207,10 @@ int main(int argc, char** argv) {
   int n = 0;
   const cudaError_t error = cudaGetDeviceCount(&n);
   if (error == cudaErrorNoDevice || error == cudaErrorInsufficientDriver || (error == cudaSuccess && n == 0)) {
-    std::fprintf(stderr, "gpu_limits: no device: %s\n", cudaGetErrorString(error));
+    int installed = 0;
+    const bool none = cudaDriverGetVersion(&installed) != cudaSuccess || installed == 0;
+    std::fprintf(stderr, "gpu_limits: no device: %s\n",
+                 none ? "no NVIDIA driver is installed" : cudaGetErrorString(error));
     return kNoDevice;
   }
   check(error, "cudaGetDeviceCount");

@@ -207,6 +207,7 @@ typedef struct llorch_context_params {
   uint32_t n_threads;               /* compute threads, the caller's included; default 1 */
   uint32_t kv_dtype_k, kv_dtype_v;  /* LLORCH_DTYPE_*; another type than the plugin has: UNSUPPORTED */
 } llorch_context_params;
+
 #define LLORCH_HOST_MEMORY 0xffffffffu /* in place of a device in llorch_memory: the host's own, beside a device's */
 enum { LLORCH_MEMORY_WEIGHTS = 0, LLORCH_MEMORY_KV = 1, LLORCH_MEMORY_SCRATCH = 2, LLORCH_MEMORY_FIXED = 3 };
 typedef struct llorch_memory {

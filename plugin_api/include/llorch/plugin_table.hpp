@@ -14,7 +14,7 @@ class MemoryReport {
   MemoryReport(llorch_memory_fn fn, void* user) : fn_(fn), user_(user) {
     if (fn == nullptr) fail(LLORCH_INVALID_ARGUMENT, "the memory callback is NULL");
   }
-  /// `kind`: LLORCH_MEMORY_*.
+  /// `kind`: LLORCH_MEMORY_*. `device`: an index of device_at, or LLORCH_HOST_MEMORY.
   void add(std::uint32_t kind, std::uint64_t bytes, std::uint32_t device = 0) const {
     llorch_memory memory{};
     memory.struct_size = sizeof memory;

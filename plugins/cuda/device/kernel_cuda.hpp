@@ -165,15 +165,11 @@ __device__ __forceinline__ void mma_f16(float (&d)[4], const std::uint32_t (&a)[
 #endif
 }
 
-__device__ __forceinline__ void mma_bf16(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
-#if __CUDA_ARCH__ >= 800
-  asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
-      "{%0, %1, %2, %3};"
-      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-#else
-  // No such instruction: each lane fetches the two rows of a and the two columns of b that meet in its d. k ascends.
+#if __CUDA_ARCH__ < 800
+/// No such instruction: each lane fetches the two rows of a and the two columns of b that meet in its d. k ascends. Not
+/// inlined: a product has hundreds of them, and nvcc took a minute.
+__device__ __noinline__ inline void mma_bf16_composed(float (&d)[4], const std::uint32_t (&a)[4],
+                                                      const std::uint32_t (&b)[2]) {
   const int lane = static_cast<int>(threadIdx.x % 32u);
   const int row = lane & ~3;              // the first of the lanes that hold row g and row g + 8
   const int column = (lane % 4) * 2 * 4;  // the same for columns 2t and, 4 lanes further, 2t + 1
@@ -197,6 +193,18 @@ __device__ __forceinline__ void mma_bf16(float (&d)[4], const std::uint32_t (&a)
       }
     }
   }
+}
+#endif
+
+__device__ __forceinline__ void mma_bf16(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+  mma_bf16_composed(d, a, b);
 #endif
 }
 

@@ -32,6 +32,8 @@ void launch_kernel(Stream& stream, const char* name, const void* function, Dim g
 void launch_emulated(Stream& stream, const char* name, Dim grid, Dim block, std::size_t shared_bytes,
                      std::function<void()> body);
 #endif
+/// The address on the host of a kernel that does nothing: compiled as all of them are.
+[[nodiscard]] const void* a_kernel();
 /// INTERNAL, naming the kernel, for a grid or block that no device takes or more shared memory than this one has.
 void check_launch(const char* name, Dim grid, Dim block, std::size_t shared_bytes, std::uint64_t most_shared_bytes);
 

@@ -30,6 +30,12 @@ void use(int device, const char* doing) {
   check(cudaSetDevice(device), "cudaSetDevice", doing);
 }
 
+/// Whether wait_for_previous() is in a kernel: code for devices before 9.0 does without.
+bool has_wait(const cudaFuncAttributes& attributes) {
+  constexpr int kFirst = 90;
+  return attributes.ptxVersion >= kFirst;
+}
+
 std::string version_text(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }
@@ -100,11 +106,13 @@ std::string runtime_version() {
   return "CUDA " + version_text(runtime) + ", driver " + (driver == 0 ? "none" : version_text(driver));
 }
 
-// Programmatic dependent launch, in graphs too. Of 12.x, which has it as well, captures that fail were reported.
+// Programmatic dependent launch, in graphs too. On compute capability 12.x, which has it as well, captures that fail
+// were reported.
 std::string why_no_overlap(int device) {
   constexpr const char* kDoing = "asking whether kernels can overlap";
   constexpr int kFirstMajor = 9, kLastMajor = 10, kFirstVersion = 12030;
   int major = 0, minor = 0, driver = 0;
+  use(device, kDoing);
   check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "cudaDeviceGetAttribute", kDoing);
   check(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device), "cudaDeviceGetAttribute", kDoing);
   check(cudaDriverGetVersion(&driver), "cudaDriverGetVersion", kDoing);
@@ -114,6 +122,12 @@ std::string why_no_overlap(int device) {
   if (driver < kFirstVersion) return "the driver has CUDA " + version_text(driver) + ", expected 12.3 or later";
   if (CUDART_VERSION < kFirstVersion) {
     return "built with CUDA " + version_text(CUDART_VERSION) + ", expected 12.3 or later";
+  }
+  cudaFuncAttributes attributes{};
+  check(cudaFuncGetAttributes(&attributes, detail::a_kernel()), "cudaFuncGetAttributes", kDoing);
+  if (!has_wait(attributes)) {
+    return "compiled for compute capability " + std::to_string(attributes.ptxVersion / 10) + "." +
+           std::to_string(attributes.ptxVersion % 10) + ", expected 9.0 or later";
   }
   return {};
 }
@@ -196,19 +210,18 @@ struct Stream::Impl {
     first_error = text_of(function, error, doing);
     throw abi::Failure(LLORCH_DEVICE_ERROR, first_error);
   }
-  /// Whether the kernel was compiled with wait_for_previous(), which code for devices before 9.0 does without; such
-  /// code runs on later ones where there is none of theirs. What is set here belongs to the device, not to this stream,
-  /// so every stream sets the same.
+  /// Whether the kernel waits for the one before it; code for older devices, which does not, runs on later ones where
+  /// there is none of theirs. What is set here belongs to the device, not to this stream, so every stream sets the
+  /// same.
   bool prepare(const void* function, const char* name) {
     const auto known = prepared.find(function);
     if (known != prepared.end()) return known->second;
-    constexpr int kFirstWithWait = 90;
     cudaFuncAttributes attributes{};
     end(cudaFuncGetAttributes(&attributes, function), "cudaFuncGetAttributes", name);
     const auto most = static_cast<int>(most_shared_bytes - attributes.sharedSizeBytes);
     end(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, most), "cudaFuncSetAttribute",
         name);
-    const bool waits = attributes.ptxVersion >= kFirstWithWait;
+    const bool waits = has_wait(attributes);
     if (waits) {
       // Blocks of two kernels share a multiprocessor only where both divide it alike into cache and shared memory.
       end(cudaFuncSetAttribute(function, cudaFuncAttributePreferredSharedMemoryCarveout,

@@ -2,9 +2,8 @@
 // row g.
 //
 //   F32   (row, columns padded to kFloatColumns)
-//   F16   the inverse of each row's factor (round_up(capacity, 64)) floats; then (tile, unit of kHalfColumns columns,
-//   chunk
-//         of 32, row, 32 halves): a lane's 16 bytes are columns 8t..8t+7, the two steps of a chunk
+//   F16   the inverse of each row's factor (round_up(capacity, 64)) floats; then (tile, unit of kHalfColumns,
+//         chunk of 32, row, 32 halves): a lane's 16 bytes are columns 8t..8t+7, the two steps of a chunk
 //   BF16  (tile, unit, chunk, upper or lower part, row, 32)
 //   Q8    (tile, block of kBlockColumns columns) of
 //           codes          (chunk, row, 32): a lane's 8 bytes are columns 4t..4t+3 and 16+4t..16+4t+3 of the chunk

@@ -6,8 +6,7 @@
 //   f16  as mma.sync takes its A. Keys: A is 16 keys by components; (components / 16, lane, 8 halves), of a chunk of 32
 //        components the lane's are 8t..8t+7, four for each of two steps. Values: A is 16 components by 16 keys;
 //        (components / 16, lane, 8 halves), a lane's keys being 4t..4t+3.
-//   q8_0 the same places, bytes instead of halves, the two steps (of values: the two tiles) of 32 components side by
-//   side:
+//   q8_0 the same places, bytes instead of halves, the two steps (of values: the two tiles) of 32 components in one:
 //        (components / 32, lane, 2, 8 codes). Scales in a plane of their own: (layer, block, head, part of 32, 16 rows)
 //        f16.
 //   f32  (16 rows, components)

@@ -6,10 +6,10 @@
 //   kDecodeStages              units that a decoding warp has on their way at once, at most
 //   kXTilesOfWarp, kColumnWarps    of the largest block of the other kernel: tiles of activations of a warp, such warps
 //   copy_x(stage, x_unit, lane, n_rows)   starts copying the first n_rows rows of a tile of activations
-//   add<kTiles, kN>(units, x, n_live, lane, live, acc)   acc += the products of kTiles units of weights, kUnitBytes
-//   apart,
-//                              and the first n_live of kN tiles of activations, kXUsedBytes apart, all in shared
-//                              memory; not `live`: the lane's activations are zero
+//   add<kTiles, kN>(units, x, n_live, lane, live, acc)
+//                              acc += the products of kTiles units of weights, kUnitBytes apart, and the first n_live
+//                              of kN tiles of activations, kXUsedBytes apart, all in shared memory; not `live`: the
+//                              lane's activations are zero
 //
 // acc[0], acc[1] are row g = lane / 4, activation rows 2t, 2t + 1 of the tile, t = lane % 4; acc[2], acc[3] those of
 // row g + 8. add() adds to each acc the same numbers in the same order whatever kTiles and kN.
@@ -49,8 +49,7 @@ __device__ __forceinline__ MatmulTarget find_target(const MatmulParams& p, int t
   return target;
 }
 
-// ---- up to 8 rows: a block has one tile of rows, a warp one segment of columns
-// ----------------------------------------
+// ---- up to 8 rows: a block has one tile of rows, a warp one segment of columns --------------------------------------
 
 /// Each warp copies its own units to its own shared memory, n_stages of them on their way at once: what waits for
 /// memory holds no registers. kMatrices 2: gate, then up.
