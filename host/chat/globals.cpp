@@ -82,6 +82,7 @@ Value strftime_now(Runtime& runtime, const Arguments& arguments) {
   const auto values = bind(arguments, "strftime_now", {"format"}, 1);
   const std::string& format = as_text(*values[0], "strftime_now").bytes();
   if (format.empty()) return make_text(runtime, Text());
+  if (format.find('\0') != std::string::npos) fail("strftime_now: expected a format without NUL, found one");
   const std::time_t now = std::chrono::system_clock::to_time_t(runtime.now());
   std::tm local{};
   if (localtime_r(&now, &local) == nullptr) fail("strftime_now: the time cannot be represented");

@@ -30,7 +30,7 @@ Result<JinjaTemplate> JinjaTemplate::parse(std::string source) {
     auto tree = std::make_unique<Tree>(Tree{parse_template(source)});
     return JinjaTemplate(std::move(source), std::move(tree));
   } catch (const Failure& failure) {
-    return make_error(ErrorCode::kBadModel, fmt::format("chat template, line {}: {}", failure.line, failure.what()));
+    return make_error(ErrorCode::kBadModel, fmt::format("chat template, line {}: {}", failure.line, failure.message()));
   }
 }
 
@@ -48,12 +48,13 @@ Result<Text> JinjaTemplate::render(const Context& context, const RenderOptions& 
     }
     return out.take();
   } catch (const Raised& refusal) {
-    return make_error(ErrorCode::kInvalidArgument, refusal.what());
+    const std::string& reason = refusal.message();
+    return make_error(ErrorCode::kInvalidArgument, reason.empty() ? "the chat template refuses the messages" : reason);
   } catch (const Failure& failure) {
     const bool limit = dynamic_cast<const LimitReached*>(&failure) != nullptr;
     const std::uint32_t line = failure.line != 0 ? failure.line : runtime.line;
     return make_error(limit ? ErrorCode::kUnsupported : ErrorCode::kBadModel,
-                      fmt::format("chat template, line {}: {}", line, failure.what()));
+                      fmt::format("chat template, line {}: {}", line, failure.message()));
   } catch (const std::bad_alloc&) {
     return make_error(ErrorCode::kOutOfMemory, "chat template: no memory to render it");
   }

@@ -29,11 +29,16 @@ struct RenderLimits {
 class Failure : public std::runtime_error {
  public:
   explicit Failure(const std::string& message, std::uint32_t at_line = 0)
-      : std::runtime_error(message), line(at_line) {}
+      : std::runtime_error(message), line(at_line), message_(message) {}
+  /// The whole message: what() ends at the first NUL, which a template's own words may hold.
+  [[nodiscard]] const std::string& message() const noexcept { return message_; }
   std::uint32_t line;  ///< 0: where the evaluation stands
+
+ private:
+  std::string message_;
 };
 
-/// raise_exception(): the template itself refuses what it was given.
+/// raise_exception(): the template itself refuses what it was given. Its message may be empty.
 class Raised : public Failure {
  public:
   using Failure::Failure;

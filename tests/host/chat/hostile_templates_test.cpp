@@ -90,6 +90,25 @@ BOOST_AUTO_TEST_CASE(what_never_ends_or_grows_without_limit_is_an_error) {
   }
 }
 
+// Error messages are never empty and never cut, whatever the template says.
+BOOST_AUTO_TEST_CASE(a_refusal_keeps_every_byte_of_its_message_and_says_something_without_one) {
+  using namespace std::string_literals;
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"{{ raise_exception('before\0after') }}"s, "before\0after"s},
+      {"{{ raise_exception('\\x00Roles must alternate') }}", "\0Roles must alternate"s},
+      {"{{ raise_exception('') }}", "the chat template refuses the messages"},
+      {"{{ x\0 }}"s, "chat template, line 1: "},
+      {"{{ {}['a\0b'] + 1 }}"s, "chat template, line 1: "},
+      {"{{ strftime_now('%Y\0%m') }}"s,
+       "chat template, line 1: strftime_now: expected a format without NUL, found one"},
+  };
+  for (const auto& [source, expected] : cases) {
+    const Result<Text> result = render(source);
+    BOOST_TEST_REQUIRE(result.has_error(), source);
+    BOOST_TEST(result.error().message.starts_with(expected), source << ": " << result.error().message);
+  }
+}
+
 // std::string::find() takes a quarter of a minute for each of these.
 BOOST_AUTO_TEST_CASE(a_search_in_a_text_full_of_false_starts_has_its_result) {
   const std::string texts =
