@@ -6,12 +6,21 @@
 namespace llorch {
 namespace {
 
-void append_escaped_byte(std::string& out, char byte) {
+void append_escaped(std::string& out, std::string_view bytes) {
   constexpr std::string_view kDigits = "0123456789abcdef";
-  const auto value = static_cast<std::uint8_t>(byte);
-  out += "\\x";
-  out += kDigits[value >> 4];
-  out += kDigits[value & 15];
+  for (const char byte : bytes) {
+    const auto value = static_cast<std::uint8_t>(byte);
+    out += "\\x";
+    out += kDigits[value >> 4];
+    out += kDigits[value & 15];
+  }
+}
+
+/// C0, DEL, and C1, which terminals take for escape sequences too (U+009B is ESC [).
+bool is_control(std::string_view character) {
+  const auto at = [&](std::size_t i) { return static_cast<std::uint8_t>(character[i]); };
+  if (character.size() == 1) return at(0) < 0x20 || at(0) == 0x7F;
+  return character.size() == 2 && at(0) == 0xC2 && at(1) < 0xA0;
 }
 
 }  // namespace
@@ -56,13 +65,13 @@ std::string one_line(std::string_view text) {
   std::string out;
   while (!text.empty()) {
     const std::size_t length = utf8_sequence_length(text);
-    const bool control = length == 1 && (static_cast<std::uint8_t>(text[0]) < 0x20 || text[0] == 0x7F);
-    if (length == 0 || control) {
-      append_escaped_byte(out, text[0]);
+    const std::string_view character = text.substr(0, std::max<std::size_t>(length, 1));
+    if (length == 0 || is_control(character)) {
+      append_escaped(out, character);
     } else {
-      out += text.substr(0, length);
+      out += character;
     }
-    text.remove_prefix(std::max<std::size_t>(length, 1));
+    text.remove_prefix(character.size());
   }
   return out;
 }
@@ -83,22 +92,20 @@ std::string quote(std::string_view text, std::size_t max_bytes) {
   while (used < text.size()) {
     const std::string_view rest = text.substr(used);
     const std::size_t length = utf8_sequence_length(rest);
-    if (used + (length == 0 ? 1 : length) > max_bytes) {
+    const std::string_view character = rest.substr(0, std::max<std::size_t>(length, 1));
+    if (used + character.size() > max_bytes) {
       out += "...";
       break;
     }
-    const bool control = static_cast<std::uint8_t>(rest[0]) < 0x20 || rest[0] == 0x7F;
-    if (length == 0 || (control && rest[0] != '\n')) {
-      append_escaped_byte(out, rest[0]);
-    } else if (rest[0] == '"' || rest[0] == '\\') {
-      out += '\\';
-      out += rest[0];
-    } else if (rest[0] == '\n') {
+    if (character == "\n") {
       out += "\\n";
+    } else if (length == 0 || is_control(character)) {
+      append_escaped(out, character);
     } else {
-      out += rest.substr(0, length);
+      if (character == "\"" || character == "\\") out += '\\';
+      out += character;
     }
-    used += length == 0 ? 1 : length;
+    used += character.size();
   }
   return out += '"';
 }

@@ -94,6 +94,18 @@ BOOST_AUTO_TEST_CASE(a_template_given_by_flag_comes_before_the_one_inside) {
   check_same(worker, R"([{"role":"user","content":"A story."}])", "A story. Once upon a time");
 }
 
+// The start tries the template and logs what it says.
+BOOST_AUTO_TEST_CASE(words_of_a_template_cannot_forge_a_record_of_the_log) {
+  const std::string given =
+      directory.write("given.jinja", "{{ raise_exception('no\n2026-01-01T00:00:00.000+0000 error forged \x1b[31m') }}");
+  WorkerProcess worker(path, "llama2_cpu", {"--chat-template", given});
+  BOOST_TEST_REQUIRE(worker.process.wait_for_errors("forged"), worker.process.errors);
+  BOOST_TEST(worker.process.errors.find("a single message of a user: no\\x0a2026-01-01") != std::string::npos,
+             worker.process.errors);
+  BOOST_TEST(worker.process.errors.find("\n2026-01-01") == std::string::npos, worker.process.errors);
+  BOOST_TEST(worker.process.errors.find('\x1b') == std::string::npos, worker.process.errors);
+}
+
 BOOST_AUTO_TEST_CASE(a_template_that_cannot_be_read_ends_the_start) {
   const std::string broken = directory.write("broken.jinja", "{% for m in messages %}");
   ChildProcess process({host_binary(), "serve", "--model", path, "--port", "0", "--chat-template", broken});

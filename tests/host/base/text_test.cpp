@@ -54,11 +54,15 @@ BOOST_AUTO_TEST_CASE(long_text_is_cut_between_characters) {
 
 BOOST_AUTO_TEST_CASE(foreign_text_can_neither_forge_a_line_nor_steer_a_terminal) {
   BOOST_TEST(llorch::one_line("plain \"text\" \xC3\xA9") == "plain \"text\" \xC3\xA9");
-  for (const char* hostile : {"a\nb", "\x1b[31m", "\x7f", "\xff"}) {
-    for (const char c : llorch::one_line(hostile)) {
-      BOOST_TEST((c >= 0x20 && c < 0x7F), "byte " << static_cast<int>(c));
+  for (const char* hostile : {"a\nb", "\x1b[31m", "\x7f", "\xff",
+                              "\xC2\x9B"
+                              "31m"}) {
+    for (const std::string& shown : {llorch::one_line(hostile), quote(hostile)}) {
+      for (const char c : shown)
+        BOOST_TEST((c >= 0x20 && c < 0x7F), "byte " << static_cast<int>(c));
     }
   }
+  BOOST_TEST(llorch::one_line("\xC2\xA0\xC3\x85") == "\xC2\xA0\xC3\x85");
 }
 
 BOOST_AUTO_TEST_CASE(bytes_that_are_not_utf8_are_replaced_one_by_one) {
