@@ -1,14 +1,12 @@
 // Plugins before they are loaded: any bytes are an object with sound tables, or refused with a message that names the
 // file.
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <vector>
 
+#include "bytes_as_file.hpp"
 #include "plugin/elf_file.hpp"
 
 namespace {
@@ -22,10 +20,8 @@ void check_names(const std::vector<std::string>& names, std::size_t file_bytes) 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const int descriptor = ::memfd_create("fuzz", MFD_CLOEXEC);
-  if (descriptor < 0) std::abort();
-  if (size > 0 && ::write(descriptor, data, size) != static_cast<ssize_t>(size)) std::abort();
-  const std::string path = "/proc/self/fd/" + std::to_string(descriptor);
+  const llorch::fuzz::BytesAsFile bytes(data, size);
+  const std::string& path = bytes.path();
   const auto file = llorch::plugin::read_elf_file(path);
   if (!file) {
     const std::string& message = file.error().message;
@@ -35,6 +31,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (file->exported) check_names(*file->exported, size);
     check_names(file->undefined, size);
   }
-  ::close(descriptor);
   return 0;
 }

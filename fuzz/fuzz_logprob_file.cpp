@@ -1,20 +1,16 @@
 // Files of log-probabilities: any bytes are read or refused with a message that names the file.
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 
+#include "bytes_as_file.hpp"
 #include "tools/logprob_file.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using llorch::tools::LogprobReader;
-  const int descriptor = ::memfd_create("fuzz", MFD_CLOEXEC);
-  if (descriptor < 0) std::abort();
-  if (size > 0 && ::write(descriptor, data, size) != static_cast<ssize_t>(size)) std::abort();
-  const std::string path = "/proc/self/fd/" + std::to_string(descriptor);
+  const llorch::fuzz::BytesAsFile bytes(data, size);
+  const std::string& path = bytes.path();
   const auto check = [&](const llorch::Error& error) {
     if (error.message.find(path) == std::string::npos) std::abort();
   };
@@ -34,6 +30,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     }
   }
-  ::close(descriptor);
   return 0;
 }

@@ -1,19 +1,15 @@
 // Reference tensors: any bytes are read, or refused with a message that names the file; what is read lies in the file.
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 
+#include "bytes_as_file.hpp"
 #include "checkpoint/npy.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const int descriptor = ::memfd_create("fuzz", MFD_CLOEXEC);
-  if (descriptor < 0) std::abort();
-  if (size > 0 && ::write(descriptor, data, size) != static_cast<ssize_t>(size)) std::abort();
-  const std::string path = "/proc/self/fd/" + std::to_string(descriptor);
+  const llorch::fuzz::BytesAsFile bytes(data, size);
+  const std::string& path = bytes.path();
   const auto tensor = llorch::checkpoint::read_npy(path);
   if (!tensor) {
     if (tensor.error().message.find(path) == std::string::npos) std::abort();
@@ -23,6 +19,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       count *= dim;
     if (tensor->values.size() != count || count * sizeof(float) > size) std::abort();
   }
-  ::close(descriptor);
   return 0;
 }
