@@ -185,19 +185,18 @@ void leaves_nothing_behind(Subject& subject) {
     least_mapped = std::min(least_mapped, growth(last.mapped, now.mapped));
     last = now;
   }
-  const Footprint after = Footprint::now();
   const std::string what = all ? "models and contexts" : "contexts";
   require(least_heap <= kHeap, "at least {} more bytes of the heap are in use after each {} {}", least_heap, kPart,
           what);
   require(growth(before.heap, last.heap) <= kHeapInAll, "{} more bytes of the heap are in use after {} {}",
           growth(before.heap, last.heap), kCycles, what);
 #ifndef LLORCH_SANITIZED  // whose allocator keeps what was freed
-  require(growth(before.reserved, after.reserved) <= kReserved, "{} more bytes are mapped after {} {}",
-          growth(before.reserved, after.reserved), kCycles, what);
+  require(growth(before.reserved, last.reserved) <= kReserved, "{} more bytes are mapped after {} {}",
+          growth(before.reserved, last.reserved), kCycles, what);
   require(least_mapped <= kMapped, "at least {} more bytes are mapped after each {} {}", least_mapped, kPart, what);
 #endif
-  require(after.threads <= before.threads, "{} threads, {} before {} {}", after.threads, before.threads, kCycles, what);
-  require(after.files <= before.files, "{} open files, {} before {} {}", after.files, before.files, kCycles, what);
+  require(last.threads <= before.threads, "{} threads, {} before {} {}", last.threads, before.threads, kCycles, what);
+  require(last.files <= before.files, "{} open files, {} before {} {}", last.files, before.files, kCycles, what);
 }
 
 void runs_contexts_at_once(Subject& subject) {
