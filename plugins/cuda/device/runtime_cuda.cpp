@@ -4,7 +4,7 @@
 #include <llorch/plugin.hpp>
 
 #include <cstring>
-#include <map>
+#include <set>
 
 #include "cuda/device/launch.hpp"
 #include "cuda/device/runtime.hpp"
@@ -28,12 +28,6 @@ void check(cudaError_t error, const char* function, const char* doing) {
 /// Every thread has a current device of its own, so each call says which one it means.
 void use(int device, const char* doing) {
   check(cudaSetDevice(device), "cudaSetDevice", doing);
-}
-
-/// Whether wait_for_previous() is in a kernel: code for devices before 9.0 does without.
-bool has_wait(const cudaFuncAttributes& attributes) {
-  constexpr int kFirst = 90;
-  return attributes.ptxVersion >= kFirst;
 }
 
 std::string version_text(int version) {
@@ -125,7 +119,8 @@ std::string why_no_overlap(int device) {
   }
   cudaFuncAttributes attributes{};
   check(cudaFuncGetAttributes(&attributes, detail::a_kernel()), "cudaFuncGetAttributes", kDoing);
-  if (!has_wait(attributes)) {
+  // Without wait_for_previous(): code for older devices, which runs on later ones where there is none of theirs.
+  if (attributes.ptxVersion < kFirstMajor * 10) {
     return "compiled for compute capability " + std::to_string(attributes.ptxVersion / 10) + "." +
            std::to_string(attributes.ptxVersion % 10) + ", expected 9.0 or later";
   }
@@ -182,10 +177,10 @@ struct Stream::Impl {
   int device = 0;
   cudaStream_t stream = nullptr;
   std::uint64_t most_shared_bytes = 0;
-  bool overlaps = false;      // kernels may begin before the one in front of them has ended
-  bool after_kernel = false;  // the last thing given to the stream was a kernel
-  // Kernels that were launched before, and whether they were compiled with wait_for_previous().
-  std::map<const void*, bool> prepared;
+  bool can_overlap = false;        // as why_no_overlap() says: all kernels are compiled alike
+  bool overlaps = false;           // kernels may begin before the one in front of them has ended
+  bool after_kernel = false;       // the last thing given to the stream was a kernel
+  std::set<const void*> prepared;  // kernels that were launched before
   std::string first_error;
 
   Impl() = default;
@@ -210,26 +205,21 @@ struct Stream::Impl {
     first_error = text_of(function, error, doing);
     throw abi::Failure(LLORCH_DEVICE_ERROR, first_error);
   }
-  /// Whether the kernel waits for the one before it; code for older devices, which does not, runs on later ones where
-  /// there is none of theirs. What is set here belongs to the device, not to this stream, so every stream sets the
-  /// same.
-  bool prepare(const void* function, const char* name) {
-    const auto known = prepared.find(function);
-    if (known != prepared.end()) return known->second;
+  /// What is set here belongs to the device, not to this stream, so every stream sets the same.
+  void prepare(const void* function, const char* name) {
+    if (prepared.contains(function)) return;
     cudaFuncAttributes attributes{};
     end(cudaFuncGetAttributes(&attributes, function), "cudaFuncGetAttributes", name);
     const auto most = static_cast<int>(most_shared_bytes - attributes.sharedSizeBytes);
     end(cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize, most), "cudaFuncSetAttribute",
         name);
-    const bool waits = has_wait(attributes);
-    if (waits) {
+    if (can_overlap) {
       // Blocks of two kernels share a multiprocessor only where both divide it alike into cache and shared memory.
       end(cudaFuncSetAttribute(function, cudaFuncAttributePreferredSharedMemoryCarveout,
                                static_cast<int>(cudaSharedmemCarveoutMaxShared)),
           "cudaFuncSetAttribute", name);
     }
-    prepared.emplace(function, waits);
-    return waits;
+    prepared.insert(function);
   }
 };
 
@@ -241,7 +231,8 @@ Stream::Stream(int device, bool overlaps) : impl_(std::make_unique<Impl>()) {
   check(cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "cudaDeviceGetAttribute",
         kDoing);
   impl_->most_shared_bytes = static_cast<std::uint64_t>(shared);
-  impl_->overlaps = overlaps && why_no_overlap(device).empty();
+  impl_->can_overlap = why_no_overlap(device).empty();
+  impl_->overlaps = overlaps && impl_->can_overlap;
   check(cudaStreamCreateWithFlags(&impl_->stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags", kDoing);
 }
 Stream::~Stream() = default;
@@ -355,6 +346,7 @@ void launch_kernel(Stream& stream, const char* name, const void* function, Dim g
   check_launch(name, grid, block, shared_bytes, impl.most_shared_bytes);
   const bool after_kernel = impl.after_kernel;
   impl.begin(name);
+  impl.prepare(function, name);
   cudaLaunchAttribute early{};
   early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
   early.val.programmaticStreamSerializationAllowed = 1;
@@ -364,7 +356,7 @@ void launch_kernel(Stream& stream, const char* name, const void* function, Dim g
   config.dynamicSmemBytes = shared_bytes;
   config.stream = impl.stream;
   config.attrs = &early;
-  config.numAttrs = impl.prepare(function, name) && impl.overlaps && after_kernel ? 1 : 0;
+  config.numAttrs = impl.overlaps && after_kernel ? 1 : 0;
   impl.end(cudaLaunchKernelExC(&config, function, arguments), "cudaLaunchKernelExC", name);
   impl.after_kernel = true;
 }

@@ -203,7 +203,7 @@ void Machine::warp_waits_for_block(unsigned warp) {
   ++warps_came_;
   if (warps_came_ < n_warps_) return begin_round((first_warp_ + warps_came_) % n_warps_);
   if (what == Collective::kEnd) return switch_to(caller_);
-  if (what == Collective::kWaitForPrevious) open_again();
+  if (what == Collective::kWaitForPrevious) open_all_but_constant(true);
   warps_came_ = 0;
   first_warp_ = random.next16() % n_warps_;
   begin_round(first_warp_);
@@ -263,13 +263,13 @@ void Machine::run_block(bool early) {
   for (Thread& thread : threads_)
     thread.waited = false;
   early_ = early;
-  if (early) close_all_but_constant();
+  if (early) open_all_but_constant(false);
   warps_came_ = 0;
   first_warp_ = random.next16() % n_warps_;
   failure_ = nullptr;
   begin_round(first_warp_);
   if (failure_) {
-    if (early) open_again();
+    if (early) open_all_but_constant(true);
     // The others stay where they are for good; kernels own nothing that would have to be given back.
     for (Thread& thread : threads_) {
       thread.context = nullptr;

@@ -125,15 +125,9 @@ std::uint64_t memory_in_use(int device) {
   return sum;
 }
 
-void close_all_but_constant() {
+void open_all_but_constant(bool open) {
   for (const auto& [data, piece] : memory().pieces) {
-    if (!piece.constant) protect(piece, false);
-  }
-}
-
-void open_again() {
-  for (const auto& [data, piece] : memory().pieces) {
-    if (!piece.constant) protect(piece, true);
+    if (!piece.constant) protect(piece, open);
   }
 }
 

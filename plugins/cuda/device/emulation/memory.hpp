@@ -23,8 +23,7 @@ class OpenMemory {
   void check() const;
 };
 
-/// While memory is open, for the first part of a kernel: only constant memory can be read, nothing written.
-void close_all_but_constant();
-void open_again();
+/// While memory is open, for the first part of a kernel: closed, only constant memory can be read and nothing written.
+void open_all_but_constant(bool open);
 
 }  // namespace llorch::cuda::emulation
