@@ -38,14 +38,15 @@ bool same_kind(std::initializer_list<Product> products) {
   });
 }
 
-cuda::ActivationView converted(const BlockState& s, const Product& product, const RowsView& x) {
-  return s.a.converted_rows(cuda::activation_kind(product.weights.type), x.n_rows, x.n_cols);
+/// Where x goes in the form that products with `weights` take.
+cuda::ActivationView converted(const BlockState& s, const cuda::MatrixView& weights, const RowsView& x) {
+  return s.a.converted_rows(cuda::activation_kind(weights.type), x.n_rows, x.n_cols);
 }
 
 /// norm(x) * weight as the product takes it; as floats only where a tap wants to see them.
 cuda::ActivationView normed(BlockState& s, const float* weight, std::uint32_t tap, std::int64_t layer,
-                            const std::uint32_t* batch_row, const Product& product) {
-  const cuda::ActivationView out = converted(s, product, s.x);
+                            const std::uint32_t* batch_row, const cuda::MatrixView& weights) {
+  const cuda::ActivationView out = converted(s, weights, s.x);
   RowsView floats = s.a.norm.rows(s.x.n_rows);
   const bool seen = s.taps.wants(tap, layer);
   if (!seen) floats.data = nullptr;
@@ -57,7 +58,7 @@ cuda::ActivationView normed(BlockState& s, const float* weight, std::uint32_t ta
 /// Products of x where their matrices may want it in different forms.
 void project(BlockState& s, const RowsView& x, std::initializer_list<Product> products) {
   if (same_kind(products)) {
-    const cuda::ActivationView in = converted(s, *products.begin(), x);
+    const cuda::ActivationView in = converted(s, products.begin()->weights, x);
     cuda::convert(s.stream, x, in);
     cuda::matmul(s.stream, in, products, Store::kReplace);
     return;
@@ -156,7 +157,8 @@ cuda::ActivationView Activations::converted_rows(ActivationKind kind, std::int64
 void normed_project(BlockState& s, const float* weight, std::uint32_t tap, std::int64_t layer,
                     const std::uint32_t* batch_row, std::initializer_list<Product> products) {
   if (same_kind(products)) {
-    cuda::matmul(s.stream, normed(s, weight, tap, layer, batch_row, *products.begin()), products, Store::kReplace);
+    cuda::matmul(s.stream, normed(s, weight, tap, layer, batch_row, products.begin()->weights), products,
+                 Store::kReplace);
     return;
   }
   const RowsView floats = s.a.norm.rows(s.x.n_rows);
@@ -198,14 +200,14 @@ void forward_block(const LayerWeights& w, std::int64_t layer, Keep keep, BlockSt
   const RowsView attention = a.attention.rows(s.x.n_rows);
   const cuda::AttentionArgs args = attention_args(s, layer, q, attention);
   show_scores(s, layer, args);
-  const cuda::ActivationView heads = converted(s, {w.attn_output.view(), s.x}, attention);
+  const cuda::ActivationView heads = converted(s, w.attn_output.view(), attention);
   cuda::attend_converted(s.stream, args, heads);
   add_branch(s, heads, w.attn_output.view(), LLORCH_TAP_ATTN_OUT, layer);
 
   const RowsView gate = a.gate.rows(s.x.n_rows);
   if (cuda::can_gate(w.ffn_gate.view(), w.ffn_up.view())) {
     const cuda::ActivationView in =
-        normed(s, w.ffn_norm.data(), LLORCH_TAP_FFN_NORM, layer, s.rows.batch_row.data(), {w.ffn_gate.view(), gate});
+        normed(s, w.ffn_norm.data(), LLORCH_TAP_FFN_NORM, layer, s.rows.batch_row.data(), w.ffn_gate.view());
     cuda::matmul_gated(s.stream, in, w.ffn_gate.view(), w.ffn_up.view(), gate);
   } else {
     const RowsView up = a.up.rows(s.x.n_rows);
@@ -213,7 +215,7 @@ void forward_block(const LayerWeights& w, std::int64_t layer, Keep keep, BlockSt
                    {{w.ffn_gate.view(), gate}, {w.ffn_up.view(), up}});
     cuda::silu_gate(s.stream, gate, up);
   }
-  const cuda::ActivationView hidden = converted(s, {w.ffn_down.view(), s.x}, gate);
+  const cuda::ActivationView hidden = converted(s, w.ffn_down.view(), gate);
   cuda::convert(s.stream, gate, hidden);
   add_branch(s, hidden, w.ffn_down.view(), LLORCH_TAP_FFN_OUT, layer);
   tap(LLORCH_TAP_BLOCK_OUT, s.x);

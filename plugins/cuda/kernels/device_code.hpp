@@ -24,7 +24,7 @@ __device__ __forceinline__ int larger(int a, int b) {
 }
 
 /// Waits until this thread has fewer than n_stages groups of copies open: what it needs next is there.
-/// n_stages: 1..kMost.
+/// n_stages: up to kMost; 0 waits for all of them, as 1 does.
 template <int kMost>
 __device__ __forceinline__ void wait_for_stage(int n_stages) {
   if constexpr (kMost > 1) {

@@ -210,7 +210,7 @@ __global__ void __launch_bounds__(kRowWarps* kColumnWarps * 32) prefill_product(
     }
   };
   // One stage is read, the others are on their way; a single one is both in turn.
-  const int n_ahead = n_stages > 1 ? n_stages - 1 : 1;
+  const int n_ahead = n_stages - 1;
   for (int i = 0; i < n_ahead && i < p.n_units; ++i)
     load_weights(i, stages + i * Shape::kStageBytes);
   wait_its_turn();
@@ -227,16 +227,15 @@ __global__ void __launch_bounds__(kRowWarps* kColumnWarps * 32) prefill_product(
   int segment = 0;
   int segment_end = segment_begin(p.n_units, 1, p.n_segments);
   for (int unit = 0; unit < p.n_units; ++unit) {
-    if (unit == 0 || n_stages > 1) wait_for_stage<kPrefillStages - 1>(n_ahead);
+    wait_for_stage<kPrefillStages - 1>(n_ahead);
     block_sync();  // what all threads copied is there, and none reads the unit before any more
-    const int next = n_stages > 1 ? unit + n_ahead : unit == 0 ? p.n_units : unit;
-    if (next < p.n_units) {
+    if (const int next = unit + n_ahead; next < p.n_units) {
       unsigned char* stage = stages + (at == 0 ? last_stage : at - Shape::kStageBytes);
       load_weights(next, stage);
       load_x(next, stage);
     }
     copy_async_commit();
-    if (n_stages == 1) {
+    if (n_ahead == 0) {
       copy_async_wait<0>();
       block_sync();
     }
@@ -293,15 +292,19 @@ __global__ void __launch_bounds__(kRowWarps* kColumnWarps * 32) prefill_product(
 
 // ---- starting them --------------------------------------------------------------------------------------------------
 
-/// With as many stages as fit.
+/// 1 to `most`: as many as fit.
+inline int stages_in(std::uint64_t shared_bytes, int stage_bytes, int most) {
+  const int fitting = static_cast<int>(shared_bytes) / stage_bytes;
+  return fitting < 1 ? 1 : fitting > most ? most : fitting;
+}
+
 template <class Family, int kN, int kColumnWarps>
 void launch_prefill(Stream& stream, const char* name, const MatmulParams& p, int n_pairs) {
   using Shape = PrefillShape<Family, kN, kColumnWarps>;
   // Two blocks of 128 threads share a multiprocessor; the registers of more threads leave room for one.
   constexpr bool kOfTwo = Shape::kThreads <= 128;
   const std::uint64_t shared_bytes = kOfTwo ? shared_bytes_of_two(stream) : most_shared_bytes(stream);
-  const int fitting = (static_cast<int>(shared_bytes) - Shape::kPointerBytes) / Shape::kStageBytes;
-  const int n_stages = fitting < 1 ? 1 : fitting > kPrefillStages ? kPrefillStages : fitting;
+  const int n_stages = stages_in(shared_bytes - Shape::kPointerBytes, Shape::kStageBytes, kPrefillStages);
   const Dim grid = {static_cast<unsigned>((p.n_x_tiles + Shape::kXTiles - 1) / Shape::kXTiles),
                     static_cast<unsigned>((n_pairs + kRowWarps - 1) / kRowWarps)};
   launch(stream, name, prefill_product<Family, kN, kColumnWarps>, grid, {Shape::kThreads},
@@ -320,8 +323,7 @@ void launch_product(Stream& stream, const char* name, const MatmulParams& p) {
   if (p.n_rows <= kDecodeRows) {
     const auto threads = static_cast<unsigned>(p.n_segments * 32);
     const int stage_bytes = p.n_segments * (Family::kUnitBytes + Family::kXUsedBytes);
-    const int fitting = static_cast<int>(shared_bytes_of_two(stream) / static_cast<unsigned>(stage_bytes));
-    const int n_stages = fitting < 1 ? 1 : fitting > Family::kDecodeStages ? Family::kDecodeStages : fitting;
+    const int n_stages = stages_in(shared_bytes_of_two(stream), stage_bytes, Family::kDecodeStages);
     const Dim grid = {static_cast<unsigned>(n_tiles)};
     launch(stream, name, p.gated ? decode_product<Family, 2> : decode_product<Family, 1>, grid, {threads},
            static_cast<std::size_t>(n_stages) * static_cast<std::size_t>(stage_bytes), p, n_stages);
