@@ -62,6 +62,8 @@ function(llorch_test_suite name)
   if(arg_TOGETHER)
     llorch_compile_together(test_${name} ${arg_ALONE})
   endif()
+  # Boost.Test takes long to optimise, and nothing in a suite is slow: the library or plugin that it tests does the work.
+  target_compile_options(test_${name} PRIVATE $<$<AND:$<CONFIG:Release>,$<COMPILE_LANGUAGE:CXX>>:-O1>)
   # GCC 12 sees overlaps in inlined std::string code where there are none (GCC bug 105651).
   target_compile_options(test_${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
   target_compile_definitions(test_${name} PRIVATE
