@@ -53,14 +53,14 @@ function(llorch_room name)
   endif()
 endfunction()
 
-# llorch_test_suite(name SOURCES ... [DEPENDS ...] [LABELS ...] [TOGETHER [ALONE ...]]): one Boost.Test executable, one
-# ctest entry. TOGETHER, ALONE: see llorch_compile_together().
+# llorch_test_suite(name SOURCES ... [DEPENDS ...] [LABELS ...] [TOGETHER]): one Boost.Test executable, one ctest
+# entry. TOGETHER: with llorch_compile_together().
 function(llorch_test_suite name)
-  cmake_parse_arguments(arg "TOGETHER" "" "SOURCES;DEPENDS;LABELS;ENVIRONMENT;ALONE" ${ARGN})
+  cmake_parse_arguments(arg "TOGETHER" "" "SOURCES;DEPENDS;LABELS;ENVIRONMENT" ${ARGN})
   add_executable(test_${name} ${arg_SOURCES})
   llorch_compile_settings(test_${name})
   if(arg_TOGETHER)
-    llorch_compile_together(test_${name} ${arg_ALONE})
+    llorch_compile_together(test_${name})
   endif()
   # Boost.Test takes long to optimise, and nothing in a suite is slow: the library or plugin that it tests does the work.
   target_compile_options(test_${name} PRIVATE $<$<AND:$<CONFIG:Release>,$<COMPILE_LANGUAGE:CXX>>:-O1>)

@@ -58,7 +58,7 @@ struct LlamaFile {
   }
 };
 
-constexpr const char* kMessages =
+constexpr const char* kConversation =
     R"([{"role":"system","content":"Be brief."},{"role":"user","content":"  Tell me of a dog. "},)"
     R"({"role":"assistant","content":"No."},{"role":"user","content":"Please!"}])";
 
@@ -66,9 +66,9 @@ BOOST_FIXTURE_TEST_SUITE(chat_template_end_to_end, LlamaFile)
 
 BOOST_AUTO_TEST_CASE(the_template_inside_a_gguf_makes_the_prompt_streamed_or_not) {
   const WorkerProcess worker(path, "llama2_cpu", {});
-  check_same(worker, kMessages,
+  check_same(worker, kConversation,
              "[system] Be brief.\n[user] Tell me of a dog.\n[assistant] No.\n[user] Please!\n[teller]");
-  const std::string body = R"({"messages":)" + std::string(kMessages) + rest;
+  const std::string body = R"({"messages":)" + std::string(kConversation) + rest;
   const json::value whole = json_of(worker.post("/v1/chat/completions", body + "}").body);
   std::string text;
   for (const Event& event : events_of(worker.post("/v1/chat/completions", body + R"(,"stream":true})").body)) {

@@ -6,18 +6,10 @@ namespace {
 using namespace llorch::testing;  // NOLINT(google-build-using-namespace)
 namespace json = boost::json;
 
-struct Outcome {
-  int code;
-  std::string output, errors;
-};
-
 Outcome complete(const std::vector<std::string>& flags, const std::string& input = {}) {
   std::vector<std::string> arguments = {host_binary(), "complete", "--model", tiny_model(), "--plugin", "gpt2_cpu"};
   arguments.insert(arguments.end(), flags.begin(), flags.end());
-  ChildProcess process(arguments, {}, input);
-  const auto code = process.wait();
-  BOOST_TEST_REQUIRE(code.has_value(), "still running");
-  return {*code, process.output, process.errors};
+  return run_to_end(arguments, {}, input);
 }
 
 BOOST_AUTO_TEST_SUITE(complete_subcommand)

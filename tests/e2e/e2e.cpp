@@ -20,6 +20,14 @@ WorkerProcess& shared_worker() {
   return *slot();
 }
 
+Outcome run_to_end(const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
+                   const std::string& input, std::chrono::seconds patience) {
+  ChildProcess process(arguments, environment, input);
+  const auto code = process.wait(patience);
+  BOOST_TEST_REQUIRE(code.has_value(), "still running");
+  return {*code, process.output, process.errors};
+}
+
 std::vector<Event> events_of(const std::string& stream) {
   std::vector<Event> events;
   Event event;

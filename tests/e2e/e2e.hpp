@@ -4,6 +4,7 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <boost/test/unit_test.hpp>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +16,16 @@ namespace llorch::testing {
 
 /// Started by the first test that asks for it; stopped before the program ends.
 WorkerProcess& shared_worker();
+
+/// How a program ended, and what it wrote.
+struct Outcome {
+  int code;
+  std::string output, errors;
+};
+
+/// Runs a program with exactly this environment; fails the test when it runs longer than it may.
+Outcome run_to_end(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {},
+                   const std::string& input = {}, std::chrono::seconds patience = std::chrono::seconds(60));
 
 struct Event {
   std::string name;  ///< empty in OpenAI's streams

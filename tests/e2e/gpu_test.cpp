@@ -51,10 +51,8 @@ json::value estimate(const std::string& context, const std::string& kv_type) {
 std::pair<int, std::string> refusal(const Strings& flags, const Strings& environment) {
   Strings arguments = {host_binary(), "serve", "--port", "0", "--model", kModel, "--plugin", LLORCH_EMULATED_PLUGIN};
   arguments.insert(arguments.end(), flags.begin(), flags.end());
-  ChildProcess process(arguments, environment);
-  const auto code = process.wait();
-  BOOST_TEST_REQUIRE(code.has_value(), "still running");
-  return {*code, process.errors};
+  const Outcome outcome = run_to_end(arguments, environment);
+  return {outcome.code, outcome.errors};
 }
 
 std::string greedy_text(const WorkerProcess& worker) {

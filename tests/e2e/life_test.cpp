@@ -14,10 +14,8 @@ std::pair<int, std::string> run(const std::vector<std::string>& flags,
                                 const std::vector<std::string>& environment = {}) {
   std::vector<std::string> arguments = {host_binary()};
   arguments.insert(arguments.end(), flags.begin(), flags.end());
-  ChildProcess process(arguments, environment);
-  const auto code = process.wait();
-  BOOST_TEST_REQUIRE(code.has_value(), "still running");
-  return {*code, process.errors};
+  const Outcome outcome = run_to_end(arguments, environment);
+  return {outcome.code, outcome.errors};
 }
 
 void check_one_line(const std::string& text) {

@@ -13,22 +13,23 @@ namespace json = boost::json;
 constexpr const char* kModel = LLORCH_SOURCE_DIR "/models/tiny-llama2.gguf";
 constexpr std::size_t kContext = 512;
 
-std::unique_ptr<WorkerProcess>& slot() {
+std::unique_ptr<WorkerProcess>& llama_slot() {
   static std::unique_ptr<WorkerProcess> worker;
   return worker;
 }
 struct StopLlamaWorker {
-  ~StopLlamaWorker() { slot().reset(); }
+  ~StopLlamaWorker() { llama_slot().reset(); }
 };
 BOOST_TEST_GLOBAL_FIXTURE(StopLlamaWorker);
 
 /// Started by the first test that asks for it.
 WorkerProcess& llama() {
-  if (!slot()) slot() = std::make_unique<WorkerProcess>(kModel, "llama2_cpu", std::vector<std::string>{"--slots", "2"});
-  return *slot();
+  if (!llama_slot())
+    llama_slot() = std::make_unique<WorkerProcess>(kModel, "llama2_cpu", std::vector<std::string>{"--slots", "2"});
+  return *llama_slot();
 }
 
-std::string quoted(std::string_view text) {
+std::string json_string(std::string_view text) {
   return json::serialize(json::string(text));
 }
 
@@ -52,7 +53,7 @@ Reference reference(std::string_view name) {
 }
 
 std::string greedy_job(const std::string& id, const Reference& of, const std::string& more = {}) {
-  return R"({"job_id":")" + id + R"(","prompt":)" + quoted(of.prompt) + R"(,"temperature":0,"max_tokens":)" +
+  return R"({"job_id":")" + id + R"(","prompt":)" + json_string(of.prompt) + R"(,"temperature":0,"max_tokens":)" +
          std::to_string(of.ids.size()) + more + "}";
 }
 
@@ -102,7 +103,7 @@ BOOST_AUTO_TEST_CASE(a_job_streams_the_text_of_the_reference_in_numbered_events)
 BOOST_AUTO_TEST_CASE(a_prompt_has_the_ids_of_the_reference_and_as_ids_gives_the_same_text) {
   const Reference expected = reference("long");
   const RawResponse tokens =
-      llama().post("/tokenize", R"({"add_special":true,"content":)" + quoted(expected.prompt) + "}");
+      llama().post("/tokenize", R"({"add_special":true,"content":)" + json_string(expected.prompt) + "}");
   BOOST_TEST(json_of(tokens.body).at("tokens") == json::value(expected.prompt_ids));
   const json::value answer =
       complete(llama(), R"("temperature":0,"max_tokens":)" + std::to_string(expected.ids.size()) + R"(,"prompt":)" +
@@ -116,7 +117,7 @@ BOOST_AUTO_TEST_CASE(a_stop_string_ends_the_text_before_it) {
   const std::string stop = "big, red ball";
   BOOST_TEST_REQUIRE(expected.text.find(stop) != std::string::npos);
   const auto events =
-      events_of(llama().post("/execute", greedy_job("stop", expected, R"(,"stop":[)" + quoted(stop) + "]")).body);
+      events_of(llama().post("/execute", greedy_job("stop", expected, R"(,"stop":[)" + json_string(stop) + "]")).body);
   BOOST_TEST(text_of(events) == expected.text.substr(0, expected.text.find(stop)));
   const json::value end = json_of(events.back().data);
   BOOST_TEST(end.at("stop_reason").as_string() == "STOP_SEQUENCE");
@@ -224,7 +225,8 @@ BOOST_AUTO_TEST_CASE(a_quantized_kv_cache_takes_less_memory_and_answers_the_same
   const auto ram = [](const WorkerProcess& of) { return json_of(of.get("/health").body).at("ram_bytes").as_int64(); };
   BOOST_TEST(ram(worker) < ram(llama()));
   const Reference expected = reference("short");
-  const std::string members = R"("temperature":0,"max_tokens":60,"logprobs":1,"prompt":)" + quoted(expected.prompt);
+  const std::string members =
+      R"("temperature":0,"max_tokens":60,"logprobs":1,"prompt":)" + json_string(expected.prompt);
   const json::value first = complete(worker, members);
   const json::value second = complete(worker, members);
   BOOST_TEST(second.at("choices") == first.at("choices"));

@@ -16,17 +16,10 @@ std::string variable(const char* name, const char* otherwise) {
   return value != nullptr && *value != '\0' ? value : otherwise;
 }
 
-struct Outcome {
-  int code;
-  std::string output, errors;
-};
-
 Outcome run_python(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), {"/usr/bin/env", variable("LLORCH_PYTHON", "python3")});
-  ChildProcess process(arguments, {"PATH=" + variable("PATH", "/usr/bin:/bin"), "PYTHONDONTWRITEBYTECODE=1"});
-  const auto code = process.wait(std::chrono::seconds(180));
-  BOOST_TEST_REQUIRE(code.has_value(), "still running");
-  return {*code, process.output, process.errors};
+  return run_to_end(arguments, {"PATH=" + variable("PATH", "/usr/bin:/bin"), "PYTHONDONTWRITEBYTECODE=1"}, {},
+                    std::chrono::seconds(180));
 }
 
 /// True where the package is; otherwise the case is skipped by name.

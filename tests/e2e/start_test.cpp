@@ -45,12 +45,10 @@ struct Worker {
 
 /// The one line on standard error of a start that fails.
 std::string failure(const std::vector<std::string>& flags) {
-  ChildProcess process(Worker::command(flags));
-  const auto code = process.wait();
-  BOOST_TEST_REQUIRE(code.has_value(), "still running");
-  BOOST_TEST(*code == 1, process.errors);
-  BOOST_TEST(std::count(process.errors.begin(), process.errors.end(), '\n') == 1, process.errors);
-  return process.errors;
+  const Outcome outcome = run_to_end(Worker::command(flags));
+  BOOST_TEST(outcome.code == 1, outcome.errors);
+  BOOST_TEST(std::count(outcome.errors.begin(), outcome.errors.end(), '\n') == 1, outcome.errors);
+  return outcome.errors;
 }
 
 /// models/tiny-llama2.gguf as a file of an architecture that no plugin computes; its tokenizer is as good as before.

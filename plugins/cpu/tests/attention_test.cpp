@@ -8,7 +8,7 @@
 namespace llorch::cpu::testing {
 namespace {
 
-struct Case {
+struct AttentionCase {
   std::int64_t head_dim, n_rows, n_visible;
   std::int64_t window = 0;  // 0: none
   bool same_row = false;    // all query rows see what the first one sees: heads that share keys and values
@@ -18,8 +18,8 @@ struct Case {
   }
 };
 
-std::vector<Case> cases() {
-  std::vector<Case> all;
+std::vector<AttentionCase> attention_cases() {
+  std::vector<AttentionCase> all;
   for (const std::int64_t head_dim : {1, 12, 16, 20, 33, 64, 80, 128}) {
     for (std::int64_t n_rows = 1; n_rows <= 6; ++n_rows) {
       for (const std::int64_t n_visible : {1, 2, 15, 16, 17, 60, 64, 65, 130})
@@ -38,14 +38,15 @@ std::vector<Case> cases() {
 }
 
 /// Each type on either side; the sides do not know of each other.
-struct Types {
+struct CacheTypes {
   KvType k = KvType::kF32, v = KvType::kF32;
 };
-constexpr Types kTypes[] = {{KvType::kF32, KvType::kF32}, {KvType::kF16, KvType::kQ8_0}, {KvType::kQ8_0, KvType::kF16}};
+constexpr CacheTypes kCacheTypes[] = {
+    {KvType::kF32, KvType::kF32}, {KvType::kF16, KvType::kQ8_0}, {KvType::kQ8_0, KvType::kF16}};
 
 /// Keys and values of one head in shuffled blocks whose unused places hold garbage that must not matter.
 struct Problem {
-  explicit Problem(const Case& c, const Types& types = {})
+  explicit Problem(const AttentionCase& c, const CacheTypes& types = {})
       : n_kv(c.end(c.n_rows - 1)),
         n_blocks((n_kv + kLanes - 1) / kLanes),
         q(random_floats(static_cast<std::size_t>(c.n_rows * c.head_dim), 1)),
@@ -66,7 +67,7 @@ struct Problem {
     fill(v_blocks, v, 3);
   }
   /// The same values in an f32 cache.
-  [[nodiscard]] Problem widened(const Case& c) const {
+  [[nodiscard]] Problem widened(const AttentionCase& c) const {
     Problem wide(c);
     for (std::int64_t p = 0; p < n_kv; ++p) {
       const auto row = [&](const std::vector<float>& all) {
@@ -87,7 +88,7 @@ struct Answer {
   std::vector<float> out, scores;
 };
 
-Answer attend(const KernelTable& table, const Case& c, const Problem& p) {
+Answer attend(const KernelTable& table, const AttentionCase& c, const Problem& p) {
   Answer answer;
   answer.out.assign(static_cast<std::size_t>(c.n_rows * c.head_dim) + 1, 9.0f);
   answer.scores.assign(static_cast<std::size_t>(c.n_rows * p.n_kv), 9.0f);
@@ -121,7 +122,7 @@ Answer attend(const KernelTable& table, const Case& c, const Problem& p) {
   return answer;
 }
 
-std::string describe(const Case& c, const char* table, const Types& types = {}) {
+std::string describe(const AttentionCase& c, const char* table, const CacheTypes& types = {}) {
   std::ostringstream out;
   out << table << ", head_dim " << c.head_dim << ", " << c.n_rows << " rows, " << c.n_visible << " visible, window "
       << c.window << (c.same_row ? ", heads" : ", tokens") << ", types " << static_cast<int>(types.k) << " and "
@@ -134,8 +135,8 @@ std::string describe(const Case& c, const char* table, const Types& types = {}) 
 BOOST_AUTO_TEST_SUITE(attention_kernels)
 
 BOOST_AUTO_TEST_CASE(every_table_gives_the_bits_of_the_scalar_one) {
-  for (const Types& types : kTypes) {
-    for (const Case& c : cases()) {
+  for (const CacheTypes& types : kCacheTypes) {
+    for (const AttentionCase& c : attention_cases()) {
       const Problem problem(c, types);
       const Answer expected = attend(scalar_kernels(), c, problem);
       for (const KernelTable* table : vector_kernels()) {
@@ -149,8 +150,8 @@ BOOST_AUTO_TEST_CASE(every_table_gives_the_bits_of_the_scalar_one) {
 }
 
 BOOST_AUTO_TEST_CASE(a_narrow_cache_gives_the_bits_of_an_f32_cache_that_holds_its_values) {
-  for (const Types& types : kTypes) {
-    for (const Case& c : cases()) {
+  for (const CacheTypes& types : kCacheTypes) {
+    for (const AttentionCase& c : attention_cases()) {
       const Problem problem(c, types);
       const Answer expected = attend(scalar_kernels(), c, problem.widened(c));
       const Answer found = attend(scalar_kernels(), c, problem);
@@ -162,15 +163,15 @@ BOOST_AUTO_TEST_CASE(a_narrow_cache_gives_the_bits_of_an_f32_cache_that_holds_it
 }
 
 BOOST_AUTO_TEST_CASE(a_tile_of_rows_gives_the_bits_of_its_rows_alone) {
-  const Case wholes[] = {{20, 6, 43}, {20, 6, 43, 30}, {20, 6, 43, 4}, {20, 6, 43, 30, true}};
+  const AttentionCase wholes[] = {{20, 6, 43}, {20, 6, 43, 30}, {20, 6, 43, 4}, {20, 6, 43, 30, true}};
   for (const KernelTable* table : available_kernels()) {
-    for (std::size_t i = 0; i < std::size(wholes) * std::size(kTypes); ++i) {
-      const Case& whole = wholes[i % std::size(wholes)];
-      const Types& types = kTypes[i / std::size(wholes)];
+    for (std::size_t i = 0; i < std::size(wholes) * std::size(kCacheTypes); ++i) {
+      const AttentionCase& whole = wholes[i % std::size(wholes)];
+      const CacheTypes& types = kCacheTypes[i / std::size(wholes)];
       const Problem problem(whole, types);
       const Answer expected = attend(*table, whole, problem);
       for (std::int64_t r = 0; r < whole.n_rows; ++r) {
-        const Case single = {20, 1, whole.end(r), whole.window};
+        const AttentionCase single = {20, 1, whole.end(r), whole.window};
         Problem alone(single, types);
         alone.k_blocks = problem.k_blocks;
         alone.v_blocks = problem.v_blocks;
@@ -184,7 +185,7 @@ BOOST_AUTO_TEST_CASE(a_tile_of_rows_gives_the_bits_of_its_rows_alone) {
 }
 
 BOOST_AUTO_TEST_CASE(attention_matches_its_definition_in_double) {
-  for (const Case& c : cases()) {
+  for (const AttentionCase& c : attention_cases()) {
     const Problem p(c);
     const Answer found = attend(*available_kernels().back(), c, p);
     for (std::int64_t r = 0; r < c.n_rows; ++r) {

@@ -7,13 +7,13 @@
 namespace llorch::cpu::testing {
 namespace {
 
-struct Case {
+struct QuantCase {
   WeightType type;
   std::int64_t rows, columns, tokens;
   bool bias;
 };
 
-std::string describe(const Case& c, const char* table) {
+std::string describe(const QuantCase& c, const char* table) {
   std::ostringstream out;
   out << table << ", " << block_format(c.type)->name << ", " << c.tokens << " x (" << c.rows << ", " << c.columns
       << ")";
@@ -21,8 +21,8 @@ std::string describe(const Case& c, const char* table) {
 }
 
 /// Every number of columns up to a few scale units, odd numbers of rows, and rows of activations around every tile.
-std::vector<Case> cases() {
-  std::vector<Case> all;
+std::vector<QuantCase> quant_cases() {
+  std::vector<QuantCase> all;
   for (const WeightType type : kQuantTypes) {
     const std::int64_t block = block_format(type)->columns;
     for (std::int64_t columns = block; columns <= 4 * block; columns += block) {
@@ -69,7 +69,7 @@ Quantized quantize(const float* x) {
 }
 
 /// The canonical chain, from the blocks of the file.
-float chain(const Case& c, const std::uint8_t* row, const float* x, float start) {
+float chain(const QuantCase& c, const std::uint8_t* row, const float* x, float start) {
   const common::BlockFormat& block = *common::block_format(c.type);
   const PackedFormat format = packed_format(c.type);
   const int offset = format.offset_shift < 0 ? 0 : 1 << format.offset_shift;
@@ -101,8 +101,8 @@ float chain(const Case& c, const std::uint8_t* row, const float* x, float start)
 }
 
 /// y (tokens, padded rows)
-std::vector<float> multiply(const KernelTable& table, const Case& c, const QuantMatrix& w, const std::vector<float>& x,
-                            const std::vector<float>& bias, std::int64_t split) {
+std::vector<float> multiply(const KernelTable& table, const QuantCase& c, const QuantMatrix& w,
+                            const std::vector<float>& x, const std::vector<float>& bias, std::int64_t split) {
   const std::int64_t groups = w.view().n_groups();
   struct alignas(64) Line {
     std::byte bytes[64];
@@ -128,7 +128,7 @@ std::vector<float> multiply(const KernelTable& table, const Case& c, const Quant
 BOOST_AUTO_TEST_SUITE(quantized_products)
 
 BOOST_AUTO_TEST_CASE(every_table_gives_the_chain_over_blocks_that_the_document_states) {
-  for (const Case& c : cases()) {
+  for (const QuantCase& c : quant_cases()) {
     const QuantMatrix w(c.type, c.rows, c.columns, 1);
     const auto x = activations(c.tokens, c.columns, 2);
     auto bias = random_floats(static_cast<std::size_t>(c.rows), 3);
@@ -173,7 +173,7 @@ BOOST_AUTO_TEST_CASE(quantized_activations_are_the_same_bytes_on_every_set_that_
 
 BOOST_AUTO_TEST_CASE(products_match_double_on_dequantized_weights_and_quantized_activations) {
   for (const WeightType type : kQuantTypes) {
-    const Case c = {type, 48, 1024, 9, true};
+    const QuantCase c = {type, 48, 1024, 9, true};
     const QuantMatrix w(type, c.rows, c.columns, 5);
     const auto x = activations(c.tokens, c.columns, 6);
     const auto bias = random_floats(48, 7);
@@ -238,7 +238,7 @@ BOOST_AUTO_TEST_CASE(several_products_at_once_are_the_products_one_by_one_on_any
 BOOST_AUTO_TEST_CASE(a_number_that_is_none_shows_in_every_product_that_it_enters) {
   for (const float bad : {std::nanf(""), HUGE_VALF, -HUGE_VALF}) {
     for (const std::int64_t tokens : {1, 14}) {
-      const Case c = {WeightType::kQ4_K, 20, 512, tokens, false};
+      const QuantCase c = {WeightType::kQ4_K, 20, 512, tokens, false};
       const QuantMatrix w(c.type, c.rows, c.columns, 8);
       auto x = random_floats(static_cast<std::size_t>(tokens * c.columns), 9);
       x[300] = bad;  // of the first row

@@ -5,14 +5,14 @@
 namespace llorch::cpu::testing {
 namespace {
 
-struct Case {
+struct FloatCase {
   WeightType type;
   std::int64_t rows, columns, tokens;
   bool bias;
 };
 
-std::vector<Case> cases() {
-  std::vector<Case> all;
+std::vector<FloatCase> float_cases() {
+  std::vector<FloatCase> all;
   const WeightType types[] = {WeightType::kF32, WeightType::kF16, WeightType::kBf16};
   for (const WeightType type : types) {
     for (const std::int64_t tokens : {1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 25}) {
@@ -31,7 +31,7 @@ std::vector<Case> cases() {
   return all;
 }
 
-std::string describe(const Case& c, const char* table) {
+std::string describe(const FloatCase& c, const char* table) {
   std::ostringstream out;
   out << table << ", type " << static_cast<int>(c.type) << ", " << c.tokens << " x (" << c.rows << ", " << c.columns
       << ")";
@@ -39,8 +39,8 @@ std::string describe(const Case& c, const char* table) {
 }
 
 /// y (tokens, padded rows)
-std::vector<float> multiply(const KernelTable& table, const Case& c, const TestMatrix& w, const std::vector<float>& x,
-                            const std::vector<float>& bias, std::int64_t split) {
+std::vector<float> multiply(const KernelTable& table, const FloatCase& c, const TestMatrix& w,
+                            const std::vector<float>& x, const std::vector<float>& bias, std::int64_t split) {
   const std::int64_t groups = w.view().n_groups();
   std::vector<float> tiles(x.size());
   table.pack_activations(x.data(), c.columns, c.columns, 0, c.tokens, tiles.data());
@@ -63,7 +63,7 @@ std::vector<float> multiply(const KernelTable& table, const Case& c, const TestM
 BOOST_AUTO_TEST_SUITE(matmul_kernels)
 
 BOOST_AUTO_TEST_CASE(every_table_gives_the_chain_of_fused_multiply_adds_that_the_document_states) {
-  for (const Case& c : cases()) {
+  for (const FloatCase& c : float_cases()) {
     const TestMatrix w(c.type, c.rows, c.columns, 1);
     const auto x = random_floats(static_cast<std::size_t>(c.tokens * c.columns), 2);
     auto bias = random_floats(static_cast<std::size_t>(c.rows), 3);
@@ -91,7 +91,7 @@ BOOST_AUTO_TEST_CASE(every_table_gives_the_chain_of_fused_multiply_adds_that_the
 }
 
 BOOST_AUTO_TEST_CASE(products_match_eigen_in_double) {
-  const Case c = {WeightType::kF32, 100, 300, 9, true};
+  const FloatCase c = {WeightType::kF32, 100, 300, 9, true};
   const TestMatrix w(c.type, c.rows, c.columns, 5);
   const auto x = random_floats(static_cast<std::size_t>(c.tokens * c.columns), 6);
   auto bias = random_floats(112, 7);

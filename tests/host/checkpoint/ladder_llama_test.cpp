@@ -8,24 +8,16 @@
 
 #include "checkpoint/known_facts.hpp"
 #include "checkpoint/ladder.hpp"
+#include "host/checkpoint/climb_with.hpp"
 #include "support/model_under_test.hpp"
 #include "support/real_data.hpp"
 #include "support/temporary_directory.hpp"
 
-using llorch::checkpoint::climb;
 using llorch::checkpoint::LadderResult;
-using llorch::checkpoint::Reference;
 using llorch::checkpoint::Verdict;
+using llorch::testing::climb_with;
 using llorch::testing::ModelUnderTest;
 using llorch::testing::take;
-
-namespace {
-
-LadderResult climb_with(const ModelUnderTest& model, const std::filesystem::path& reference) {
-  return take(climb({&model.model(), nullptr, 1}, take(Reference::read(reference))));
-}
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(ladder_llama)
 

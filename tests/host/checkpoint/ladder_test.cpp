@@ -9,6 +9,7 @@
 
 #include "checkpoint/known_facts.hpp"
 #include "checkpoint/ladder.hpp"
+#include "host/checkpoint/climb_with.hpp"
 #include "support/model_under_test.hpp"
 #include "support/temporary_directory.hpp"
 
@@ -17,6 +18,7 @@ using llorch::checkpoint::climb;
 using llorch::checkpoint::LadderResult;
 using llorch::checkpoint::Reference;
 using llorch::checkpoint::Verdict;
+using llorch::testing::climb_with;
 using llorch::testing::ModelUnderTest;
 using llorch::testing::take;
 using llorch::testing::TemporaryDirectory;
@@ -30,10 +32,6 @@ ModelUnderTest& random_model() {
 ModelUnderTest& trained_model() {
   static ModelUnderTest model("gpt2_cpu", "models/tiny-gpt2", "tests/fixtures/tiny_gpt2_reference");
   return model;
-}
-
-LadderResult climb_with(const ModelUnderTest& model, const fs::path& reference) {
-  return take(climb({&model.model(), nullptr, 1}, take(Reference::read(reference))));
 }
 
 void climb_to_the_text(const ModelUnderTest& trained) {

@@ -10,24 +10,19 @@
 
 #include "checkpoint/difference.hpp"
 #include "checkpoint/ladder.hpp"
+#include "host/checkpoint/climb_with.hpp"
 #include "support/model_under_test.hpp"
 #include "support/temporary_directory.hpp"
 
-using llorch::checkpoint::climb;
 using llorch::checkpoint::LadderResult;
-using llorch::checkpoint::Reference;
 using llorch::checkpoint::Tolerance;
 using llorch::checkpoint::tolerances_for;
+using llorch::testing::climb_with;
 using llorch::testing::ModelUnderTest;
-using llorch::testing::take;
 
 namespace {
 
 const std::string kQuantized = "tests/fixtures/quantized/q4_k_m";
-
-LadderResult climb_with(const ModelUnderTest& model, const std::filesystem::path& reference) {
-  return take(climb({&model.model(), nullptr, 1}, take(Reference::read(reference)), tolerances_for(model.file())));
-}
 
 }  // namespace
 
@@ -64,15 +59,14 @@ BOOST_AUTO_TEST_CASE(agreement_is_errors_of_logits_divergence_of_probabilities_a
 
 BOOST_AUTO_TEST_CASE(every_rung_holds_on_a_file_of_several_quantized_types) {
   const ModelUnderTest model("llama2_cpu", kQuantized + ".gguf", kQuantized);
-  const LadderResult result = climb_with(model, model.reference().directory);
+  const LadderResult result = climb_with(model, model.reference().directory, tolerances_for(model.file()));
   BOOST_TEST(result.passed(), result.first_difference);
   BOOST_TEST(result.rungs.size() == 14U);
 }
 
 BOOST_AUTO_TEST_CASE(the_tolerances_of_f32_do_not_hold_on_it) {
   const ModelUnderTest model("llama2_cpu", kQuantized + ".gguf", kQuantized);
-  const LadderResult result =
-      take(climb({&model.model(), nullptr, 1}, take(Reference::read(model.reference().directory))));
+  const LadderResult result = climb_with(model, model.reference().directory);
   BOOST_TEST(!result.passed());
   BOOST_TEST(result.rungs.back().number == "1B");
 }
@@ -91,7 +85,7 @@ BOOST_AUTO_TEST_CASE(figures_of_another_program_that_are_better_fail_the_rung_of
   BOOST_REQUIRE(at != std::string::npos);
   edited.replace(at + key.size(), edited.find_first_of(",\n}", at) - at - key.size(), "1e-3");
   std::ofstream(manifest, std::ios::trunc) << edited;
-  const LadderResult result = climb_with(model, copy.path());
+  const LadderResult result = climb_with(model, copy.path(), tolerances_for(model.file()));
   BOOST_TEST(!result.passed());
   BOOST_TEST(result.rungs.back().number == "8");
   BOOST_TEST(result.first_difference.find("llama.cpp shows 1.000e-03") != std::string::npos, result.first_difference);

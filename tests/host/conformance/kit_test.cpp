@@ -30,11 +30,11 @@ const fs::path lib = fs::path(LLORCH_BINARY_DIR) / "lib/llorch";
 const fs::path source_dir = LLORCH_SOURCE_DIR;
 
 /// LLORCH_BROKEN for the plugins of plugins/broken.cpp, as long as this object lives.
-struct Broken {
-  explicit Broken(const char* fault) { ::setenv("LLORCH_BROKEN", fault, 1); }
-  ~Broken() { ::unsetenv("LLORCH_BROKEN"); }
-  Broken(const Broken&) = delete;
-  Broken& operator=(const Broken&) = delete;
+struct WithFault {
+  explicit WithFault(const char* fault) { ::setenv("LLORCH_BROKEN", fault, 1); }
+  ~WithFault() { ::unsetenv("LLORCH_BROKEN"); }
+  WithFault(const WithFault&) = delete;
+  WithFault& operator=(const WithFault&) = delete;
 };
 
 Report report_on(const fs::path& plugin, const fs::path& model = {}, int seconds = 120, std::uint32_t kv_k = 0,
@@ -183,12 +183,12 @@ BOOST_AUTO_TEST_CASE(the_test_plugin_without_a_fault_keeps_every_rule) {
 }
 
 BOOST_DATA_TEST_CASE(a_broken_plugin_fails_exactly_its_rule, boost::unit_test::data::make(faults)) {
-  const Broken broken(sample.fault);
+  const WithFault broken(sample.fault);
   check_only(report_on(lib / "test_plugins/broken.so"), sample.rule, sample.words);
 }
 
 BOOST_AUTO_TEST_CASE(a_plugin_that_hangs_fails_the_rule_and_not_the_run) {
-  const Broken broken("hangs on a key");
+  const WithFault broken("hangs on a key");
   Options options;
   options.plugin = lib / "test_plugins/broken.so";
   options.only = {"K-17"};
@@ -215,7 +215,7 @@ BOOST_AUTO_TEST_CASE(a_plugin_that_can_be_unloaded_fails_that_rule_only) {
 }
 
 BOOST_AUTO_TEST_CASE(rules_about_capabilities_that_are_absent_are_skipped_by_name) {
-  const Broken broken("no capabilities");
+  const WithFault broken("no capabilities");
   const Report report = report_on(lib / "test_plugins/broken.so");
   BOOST_TEST(report.conforms(), failures(report));
   std::set<std::string> skipped;
@@ -258,7 +258,7 @@ BOOST_AUTO_TEST_CASE(a_type_of_the_cache_that_the_plugin_lacks_is_an_error_and_n
 }
 
 BOOST_AUTO_TEST_CASE(without_a_device_the_rules_that_need_a_model_are_skipped_and_say_why) {
-  const Broken broken("no device");
+  const WithFault broken("no device");
   const Report report = report_on(lib / "test_plugins/broken.so");
   BOOST_TEST(failures(report) == "");
   for (const RuleResult& result : report.results) {

@@ -15,10 +15,6 @@ engine::Request named(std::string id, engine::Request request) {
   return request;
 }
 
-bool holds(std::span<const FakeRow> rows, std::int32_t token) {
-  return std::any_of(rows.begin(), rows.end(), [&](const FakeRow& r) { return r.token == token; });
-}
-
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(engine_cancel)

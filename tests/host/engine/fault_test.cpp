@@ -7,14 +7,6 @@ using namespace llorch;
 using namespace llorch::test;
 using engine::StopReason;
 
-namespace {
-
-bool holds(std::span<const FakeRow> rows, std::int32_t token) {
-  return std::any_of(rows.begin(), rows.end(), [&](const FakeRow& r) { return r.token == token; });
-}
-
-}  // namespace
-
 BOOST_AUTO_TEST_SUITE(engine_faults)
 
 BOOST_AUTO_TEST_CASE(one_bad_request_gets_its_error_and_its_successor_is_served) {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <random>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -173,6 +174,10 @@ class Harness {
 
 inline std::vector<std::int32_t> ids_of(std::string_view text) {
   return FakeTokenizer().encode(text, {});
+}
+
+inline bool holds(std::span<const FakeRow> rows, std::int32_t token) {
+  return std::any_of(rows.begin(), rows.end(), [&](const FakeRow& r) { return r.token == token; });
 }
 
 /// A greedy request.

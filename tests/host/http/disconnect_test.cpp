@@ -11,7 +11,7 @@ BOOST_AUTO_TEST_SUITE(http_disconnect)
 BOOST_AUTO_TEST_CASE(a_half_closed_client_gets_its_whole_answer) {
   HttpServer server;
   RawHttpClient client(server.port());
-  client.send(post("/wait", ""));
+  client.send(post_text("/wait", ""));
   client.half_close();
   BOOST_TEST(server.started.reaches(1));
   std::this_thread::sleep_for(milliseconds(900));  // long enough for several probes
@@ -27,7 +27,7 @@ BOOST_AUTO_TEST_CASE(a_half_closed_client_gets_its_whole_answer) {
 BOOST_AUTO_TEST_CASE(a_half_closed_client_with_a_quick_answer_sees_no_interim_response) {
   HttpServer server;
   RawHttpClient client(server.port());
-  client.send(post("/echo", "quick"));
+  client.send(post_text("/echo", "quick"));
   client.half_close();
   BOOST_TEST(client.read_response().body == "quick");
   BOOST_TEST(client.interim_responses() == 0U);
@@ -36,7 +36,7 @@ BOOST_AUTO_TEST_CASE(a_half_closed_client_with_a_quick_answer_sees_no_interim_re
 BOOST_AUTO_TEST_CASE(a_half_closed_client_gets_its_whole_stream) {
   HttpServer server;
   RawHttpClient client(server.port());
-  client.send(post("/stream", ""));
+  client.send(post_text("/stream", ""));
   client.half_close();
   BOOST_TEST(server.started.reaches(1));
   std::this_thread::sleep_for(milliseconds(900));
@@ -53,7 +53,7 @@ BOOST_AUTO_TEST_CASE(a_half_closed_client_gets_its_whole_stream) {
 BOOST_AUTO_TEST_CASE(pipelined_requests_of_a_half_closed_client_are_all_answered) {
   HttpServer server;
   RawHttpClient client(server.port());
-  client.send(post("/wait", "") + get("/echo?second") + get("/echo?third"));
+  client.send(post_text("/wait", "") + get_text("/echo?second") + get_text("/echo?third"));
   client.half_close();
   BOOST_TEST(server.started.reaches(1));
   server.release();
@@ -67,7 +67,7 @@ BOOST_AUTO_TEST_CASE(a_reset_is_noticed_once) {
   for (const char* path : {"/wait", "/stream"}) {
     RawHttpClient client(server.port());
     const int before = server.started.value();
-    client.send(post(path, ""));
+    client.send(post_text(path, ""));
     BOOST_TEST(server.started.reaches(before + 1), path);
     client.reset();
     BOOST_TEST(server.disconnected.reaches(before + 1), path);
@@ -79,7 +79,7 @@ BOOST_AUTO_TEST_CASE(a_reset_is_noticed_once) {
 BOOST_AUTO_TEST_CASE(a_close_before_the_answer_is_noticed) {
   HttpServer server;
   RawHttpClient client(server.port());
-  client.send(post("/wait", ""));
+  client.send(post_text("/wait", ""));
   BOOST_TEST(server.started.reaches(1));
   client.close();
   BOOST_TEST(server.disconnected.reaches(1));
@@ -90,7 +90,7 @@ BOOST_AUTO_TEST_CASE(a_close_before_the_answer_is_noticed) {
 BOOST_AUTO_TEST_CASE(a_close_long_after_an_early_next_request_is_noticed_soon) {
   HttpServer server;
   RawHttpClient client(server.port());
-  client.send(post("/wait", "") + "GET /echo");
+  client.send(post_text("/wait", "") + "GET /echo");
   BOOST_TEST(server.started.reaches(1));
   std::this_thread::sleep_for(milliseconds(1200));
   const auto begin = std::chrono::steady_clock::now();
@@ -102,7 +102,7 @@ BOOST_AUTO_TEST_CASE(a_close_long_after_an_early_next_request_is_noticed_soon) {
 BOOST_AUTO_TEST_CASE(a_close_during_a_silent_stream_is_noticed) {
   HttpServer server;
   RawHttpClient client(server.port());
-  client.send(post("/stream", ""));
+  client.send(post_text("/stream", ""));
   client.read_until("\n\n");
   BOOST_TEST(server.started.reaches(1));
   client.close();
@@ -113,7 +113,7 @@ BOOST_AUTO_TEST_CASE(a_close_during_a_silent_stream_is_noticed) {
 BOOST_AUTO_TEST_CASE(a_close_during_a_busy_stream_ends_its_writes) {
   HttpServer server;
   RawHttpClient client(server.port());
-  client.send(post("/flood", ""));
+  client.send(post_text("/flood", ""));
   client.read_until("\n\n");
   client.close();
   BOOST_TEST(server.finished.reaches(1), "write() returned false");
@@ -122,7 +122,7 @@ BOOST_AUTO_TEST_CASE(a_close_during_a_busy_stream_ends_its_writes) {
 BOOST_AUTO_TEST_CASE(a_client_that_half_closes_first_and_leaves_later_is_noticed) {
   HttpServer server;
   RawHttpClient client(server.port());
-  client.send(post("/wait", ""));
+  client.send(post_text("/wait", ""));
   client.half_close();
   BOOST_TEST(server.started.reaches(1));
   std::this_thread::sleep_for(milliseconds(200));
@@ -134,7 +134,7 @@ BOOST_AUTO_TEST_CASE(a_client_that_half_closes_first_and_leaves_later_is_noticed
 BOOST_AUTO_TEST_CASE(a_close_behind_a_pipelined_request_is_noticed) {
   HttpServer server;
   RawHttpClient client(server.port());
-  client.send(post("/wait", "") + post("/smuggled", std::string(100'000, 'x')));
+  client.send(post_text("/wait", "") + post_text("/smuggled", std::string(100'000, 'x')));
   BOOST_TEST(server.started.reaches(1));
   client.close();
   BOOST_TEST(server.disconnected.reaches(1));
@@ -146,7 +146,7 @@ BOOST_AUTO_TEST_CASE(no_callback_comes_after_the_handler_returned) {
   HttpServer server;
   {
     RawHttpClient client(server.port());
-    client.send(post("/wait", ""));
+    client.send(post_text("/wait", ""));
     BOOST_TEST(server.started.reaches(1));
     server.release();
     BOOST_TEST(client.read_response().status == 200);

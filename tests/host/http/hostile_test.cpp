@@ -9,7 +9,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
-const std::string smuggled_request = post("/smuggled", "");
+const std::string smuggled_request = post_text("/smuggled", "");
 
 ServerOptions short_deadlines() {
   ServerOptions options;
@@ -72,12 +72,12 @@ BOOST_AUTO_TEST_CASE(a_request_smuggled_behind_ambiguous_framing_never_runs) {
 BOOST_AUTO_TEST_CASE(a_body_that_looks_like_a_request_stays_a_body) {
   HttpServer server;
   RawHttpClient client(server.port());
-  BOOST_TEST(client.exchange(post("/echo", smuggled_request)).body == smuggled_request);
+  BOOST_TEST(client.exchange(post_text("/echo", smuggled_request)).body == smuggled_request);
   BOOST_TEST(client
-                 .exchange(get("/health", "Content-Length: " + std::to_string(smuggled_request.size()) + "\r\n") +
+                 .exchange(get_text("/health", "Content-Length: " + std::to_string(smuggled_request.size()) + "\r\n") +
                            smuggled_request)
                  .status == 200);
-  BOOST_TEST(client.exchange(get("/health")).status == 200);
+  BOOST_TEST(client.exchange(get_text("/health")).status == 200);
   BOOST_TEST(server.smuggled.value() == 0);
 }
 
@@ -89,7 +89,7 @@ BOOST_AUTO_TEST_CASE(trailers_are_dropped) {
       "5\r\nhello\r\n0\r\nX-Trailer: yes\r\nContent-Length: 100\r\n\r\n");
   BOOST_TEST(response.body == "hello");
   BOOST_TEST(!response.headers.contains("x-merged"));
-  BOOST_TEST(client.exchange(get("/health")).status == 200, "the connection goes on after the trailers");
+  BOOST_TEST(client.exchange(get_text("/health")).status == 200, "the connection goes on after the trailers");
 }
 
 BOOST_AUTO_TEST_CASE(an_endless_chunk_extension_is_cut_off_early) {
@@ -102,7 +102,7 @@ BOOST_AUTO_TEST_CASE(an_endless_chunk_extension_is_cut_off_early) {
   const RawResponse response = client.read_response();
   // The answer may be lost to the reset that stops the sender; a 200 must never come.
   BOOST_TEST((response.status == 400 || response.status == 0), response.status);
-  BOOST_TEST(RawHttpClient(server.port()).exchange(get("/health")).status == 200);
+  BOOST_TEST(RawHttpClient(server.port()).exchange(get_text("/health")).status == 200);
 }
 
 BOOST_AUTO_TEST_CASE(an_extension_just_over_8_kib_is_answered_400) {
@@ -126,11 +126,12 @@ BOOST_AUTO_TEST_CASE(three_hundred_thousand_chunks_of_one_byte_are_one_body) {
 
 BOOST_AUTO_TEST_CASE(headers_over_8_kib_are_431) {
   HttpServer server;
-  const std::string fits = get("/health", "X: " + std::string(8192 - get("/health", "X: \r\n").size(), 'a') + "\r\n");
+  const std::string fits =
+      get_text("/health", "X: " + std::string(8192 - get_text("/health", "X: \r\n").size(), 'a') + "\r\n");
   BOOST_TEST(fits.size() == 8192U);
   BOOST_TEST(RawHttpClient(server.port()).exchange(fits).status == 200);
   RawHttpClient too_long(server.port());
-  BOOST_TEST(too_long.exchange(get("/health", "X:  " + std::string(8192, 'a') + "\r\n")).status == 431);
+  BOOST_TEST(too_long.exchange(get_text("/health", "X:  " + std::string(8192, 'a') + "\r\n")).status == 431);
   BOOST_TEST(too_long.is_closed_by_server());
   RawHttpClient endless(server.port());
   endless.send("GET /" + std::string(9000, 'a'));
@@ -141,7 +142,7 @@ BOOST_AUTO_TEST_CASE(a_body_over_the_limit_is_413_before_it_is_read) {
   ServerOptions options;
   options.max_body_bytes = 1000;
   HttpServer server(options);
-  BOOST_TEST(RawHttpClient(server.port()).exchange(post("/echo", std::string(1000, 'x'))).status == 200);
+  BOOST_TEST(RawHttpClient(server.port()).exchange(post_text("/echo", std::string(1000, 'x'))).status == 200);
   for (const char* length : {"1001", "18446744073709551615", "18446744073709551617"}) {
     RawHttpClient client(server.port());
     client.send(std::string("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: ") + length + "\r\n\r\n");
@@ -156,7 +157,7 @@ BOOST_AUTO_TEST_CASE(a_body_over_the_limit_is_413_before_it_is_read) {
 BOOST_AUTO_TEST_CASE(a_refused_upload_still_reads_its_answer) {
   HttpServer server;
   RawHttpClient client(server.port());
-  client.send(post("/echo", std::string(8 * 1024 * 1024, 'x')));
+  client.send(post_text("/echo", std::string(8 * 1024 * 1024, 'x')));
   BOOST_TEST(client.read_response().status == 413);
 }
 
@@ -194,17 +195,17 @@ BOOST_AUTO_TEST_CASE(paths_that_try_to_leave_are_400_or_404) {
   HttpServer server;
   for (const char* path :
        {"/%2e%2e/%2e%2e/etc/passwd", "/..%2fetc", "/a%00", "/%c0%af", "/a\\b", "/%5c", "/../etc/passwd"}) {
-    BOOST_TEST(RawHttpClient(server.port()).exchange(get(path)).status == 400, path);
+    BOOST_TEST(RawHttpClient(server.port()).exchange(get_text(path)).status == 400, path);
   }
-  BOOST_TEST(RawHttpClient(server.port()).exchange(get("/%252e%252e/x")).status == 404);
-  BOOST_TEST(RawHttpClient(server.port()).exchange(get("//health")).status == 404);
-  BOOST_TEST(RawHttpClient(server.port()).exchange(get("/%68ealth")).status == 200, "an escape of a plain letter");
+  BOOST_TEST(RawHttpClient(server.port()).exchange(get_text("/%252e%252e/x")).status == 404);
+  BOOST_TEST(RawHttpClient(server.port()).exchange(get_text("//health")).status == 404);
+  BOOST_TEST(RawHttpClient(server.port()).exchange(get_text("/%68ealth")).status == 200, "an escape of a plain letter");
 }
 
 BOOST_AUTO_TEST_CASE(bytes_do_not_extend_the_deadline_of_a_request) {
   HttpServer server(short_deadlines());
   for (const std::string& slow :
-       {get("/health", "X: " + std::string(4000, 'a') + "\r\n"),
+       {get_text("/health", "X: " + std::string(4000, 'a') + "\r\n"),
         "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 4000\r\n\r\n" + std::string(3999, 'b'),
         "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n" + std::string(4000, 'c')}) {
     RawHttpClient client(server.port());
@@ -226,7 +227,7 @@ BOOST_AUTO_TEST_CASE(idle_connections_are_closed_without_a_word) {
   RawHttpClient silent(server.port());
   BOOST_TEST(silent.is_closed_by_server(), "never sent anything");
   RawHttpClient idle(server.port());
-  BOOST_TEST(idle.exchange(get("/health")).status == 200);
+  BOOST_TEST(idle.exchange(get_text("/health")).status == 200);
   BOOST_TEST(idle.is_closed_by_server(), "kept alive too long");
 }
 
@@ -235,8 +236,8 @@ BOOST_AUTO_TEST_CASE(a_hundred_pipelined_requests_are_answered_in_order) {
   RawHttpClient client(server.port());
   std::string bytes;
   for (int i = 0; i < 50; ++i) {
-    bytes += get("/echo?" + std::to_string(i));
-    bytes += post("/echo", "body " + std::to_string(i));
+    bytes += get_text("/echo?" + std::to_string(i));
+    bytes += post_text("/echo", "body " + std::to_string(i));
   }
   client.send(bytes);
   for (int i = 0; i < 50; ++i) {
@@ -249,7 +250,7 @@ BOOST_AUTO_TEST_CASE(while_a_request_runs_no_more_than_one_buffer_is_read_ahead)
   HttpServer server;
   RawHttpClient client(server.port(), 4096);
   client.set_patience(milliseconds(300));
-  client.send(post("/wait", ""));
+  client.send(post_text("/wait", ""));
   BOOST_TEST(server.started.reaches(1));
   const std::string flood(1024 * 1024, '\r');
   std::size_t sent = 0;
@@ -263,7 +264,7 @@ BOOST_AUTO_TEST_CASE(while_a_request_runs_no_more_than_one_buffer_is_read_ahead)
 BOOST_AUTO_TEST_CASE(a_peer_that_does_not_read_is_given_up_at_the_write_deadline) {
   HttpServer server(short_deadlines());
   RawHttpClient stuck(server.port(), 4096);
-  stuck.send(post("/flood", ""));
+  stuck.send(post_text("/flood", ""));
   BOOST_TEST(server.finished.reaches(1), "the handler's write returned false");
   BOOST_TEST(server.flooded.load() < 4U * 1024 * 1024, "found " << server.flooded.load() << " bytes in buffers");
 }
@@ -271,13 +272,13 @@ BOOST_AUTO_TEST_CASE(a_peer_that_does_not_read_is_given_up_at_the_write_deadline
 BOOST_AUTO_TEST_CASE(a_reader_of_single_bytes_is_given_up_and_others_are_not_harmed) {
   HttpServer server(short_deadlines());
   RawHttpClient slow(server.port(), 4096);
-  slow.send(post("/flood", ""));
+  slow.send(post_text("/flood", ""));
   BOOST_TEST(server.started.reaches(1));
   RawHttpClient other(server.port());
   int answered = 0;
   for (int i = 0; i < 1000 && server.finished.value() == 0; ++i) {
     slow.read_some(1);
-    if (other.exchange(get("/health")).status == 200) ++answered;
+    if (other.exchange(get_text("/health")).status == 200) ++answered;
     std::this_thread::sleep_for(milliseconds(5));
   }
   BOOST_TEST(server.finished.reaches(1), "partial progress does not extend the write deadline");

@@ -64,10 +64,10 @@ class HttpServer : public HandlerCounts {
   std::unique_ptr<Impl> impl_;
 };
 
-inline std::string get(const std::string& path, const std::string& more = "") {
+inline std::string get_text(const std::string& path, const std::string& more = "") {
   return "GET " + path + " HTTP/1.1\r\nHost: h\r\n" + more + "\r\n";
 }
-inline std::string post(const std::string& path, const std::string& body, const std::string& more = "") {
+inline std::string post_text(const std::string& path, const std::string& body, const std::string& more = "") {
   return "POST " + path + " HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + more +
          "\r\n" + body;
 }

@@ -11,7 +11,7 @@ BOOST_AUTO_TEST_SUITE(http_session)
 BOOST_AUTO_TEST_CASE(a_get_is_answered_with_length_and_date) {
   HttpServer server;
   RawHttpClient client(server.port());
-  const RawResponse response = client.exchange(get("/echo?a=%20b"));
+  const RawResponse response = client.exchange(get_text("/echo?a=%20b"));
   BOOST_TEST(response.status == 200);
   BOOST_TEST(response.body == "a=%20b");
   BOOST_TEST(response.header("content-type") == "text/plain");
@@ -23,7 +23,7 @@ BOOST_AUTO_TEST_CASE(a_connection_serves_one_request_after_another) {
   RawHttpClient client(server.port());
   for (int i = 0; i < 20; ++i) {
     const std::string body = "body " + std::to_string(i);
-    BOOST_TEST(client.exchange(post("/echo", body)).body == body);
+    BOOST_TEST(client.exchange(post_text("/echo", body)).body == body);
   }
   BOOST_TEST(server.open_connections() == 1U);
 }
@@ -31,7 +31,7 @@ BOOST_AUTO_TEST_CASE(a_connection_serves_one_request_after_another) {
 BOOST_AUTO_TEST_CASE(a_request_that_arrives_byte_by_byte_is_served) {
   HttpServer server;
   RawHttpClient client(server.port());
-  for (const char c : post("/echo", "slow"))
+  for (const char c : post_text("/echo", "slow"))
     client.send(std::string(1, c));
   BOOST_TEST(client.read_response().body == "slow");
 }
@@ -39,7 +39,7 @@ BOOST_AUTO_TEST_CASE(a_request_that_arrives_byte_by_byte_is_served) {
 BOOST_AUTO_TEST_CASE(empty_lines_before_a_request_are_skipped) {
   HttpServer server;
   RawHttpClient client(server.port());
-  client.send("\r\n\r\n\r\n" + get("/echo?one") + "\r\n\r\n" + get("/echo?two"));
+  client.send("\r\n\r\n\r\n" + get_text("/echo?one") + "\r\n\r\n" + get_text("/echo?two"));
   BOOST_TEST(client.read_response().body == "one");
   BOOST_TEST(client.read_response().body == "two");
 }
@@ -47,7 +47,7 @@ BOOST_AUTO_TEST_CASE(empty_lines_before_a_request_are_skipped) {
 BOOST_AUTO_TEST_CASE(head_has_the_length_of_get_and_no_body) {
   HttpServer server;
   RawHttpClient client(server.port());
-  client.send("HEAD /health HTTP/1.1\r\nHost: h\r\n\r\n" + get("/echo?next"));
+  client.send("HEAD /health HTTP/1.1\r\nHost: h\r\n\r\n" + get_text("/echo?next"));
   const RawResponse head = client.read_response(false);
   BOOST_TEST(head.status == 200);
   BOOST_TEST(head.header("content-length") == "7");
@@ -69,7 +69,7 @@ BOOST_AUTO_TEST_CASE(options_names_the_methods_and_allows_no_origin) {
 BOOST_AUTO_TEST_CASE(an_unknown_path_is_404_and_a_wrong_method_405_with_allow) {
   HttpServer server;
   RawHttpClient client(server.port());
-  BOOST_TEST(client.exchange(get("/nothing")).status == 404);
+  BOOST_TEST(client.exchange(get_text("/nothing")).status == 404);
   const RawResponse wrong = client.exchange("DELETE /health HTTP/1.1\r\nHost: h\r\n\r\n");
   BOOST_TEST(wrong.status == 405);
   BOOST_TEST(wrong.header("allow") == "GET, HEAD, OPTIONS");
@@ -78,7 +78,7 @@ BOOST_AUTO_TEST_CASE(an_unknown_path_is_404_and_a_wrong_method_405_with_allow) {
 BOOST_AUTO_TEST_CASE(a_stream_arrives_event_by_event_in_chunks) {
   HttpServer server;
   RawHttpClient client(server.port());
-  client.send(post("/stream", ""));
+  client.send(post_text("/stream", ""));
   const std::string head = client.read_until("\r\n\r\n");
   BOOST_TEST(head.find("Content-Type: text/event-stream\r\n") != std::string::npos, head);
   BOOST_TEST(head.find("Transfer-Encoding: chunked\r\n") != std::string::npos, head);
@@ -86,7 +86,7 @@ BOOST_AUTO_TEST_CASE(a_stream_arrives_event_by_event_in_chunks) {
   BOOST_TEST(server.started.reaches(1));
   server.release();
   BOOST_TEST(client.read_until("0\r\n\r\n") == "e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n");
-  BOOST_TEST(client.exchange(get("/health")).status == 200, "the connection is still usable");
+  BOOST_TEST(client.exchange(get_text("/health")).status == 200, "the connection is still usable");
 }
 
 BOOST_AUTO_TEST_CASE(http_1_0_gets_no_chunks_and_is_closed) {
@@ -104,7 +104,7 @@ BOOST_AUTO_TEST_CASE(http_1_0_gets_no_chunks_and_is_closed) {
 BOOST_AUTO_TEST_CASE(connection_close_is_obeyed) {
   HttpServer server;
   RawHttpClient client(server.port());
-  const RawResponse response = client.exchange(get("/health", "Connection: close\r\n"));
+  const RawResponse response = client.exchange(get_text("/health", "Connection: close\r\n"));
   BOOST_TEST(response.header("connection") == "close");
   BOOST_TEST(client.is_closed_by_server());
 }
@@ -112,10 +112,12 @@ BOOST_AUTO_TEST_CASE(connection_close_is_obeyed) {
 BOOST_AUTO_TEST_CASE(a_request_id_is_echoed_when_it_is_harmless_and_made_otherwise) {
   HttpServer server;
   RawHttpClient client(server.port());
-  BOOST_TEST(client.exchange(get("/health", "X-Request-Id: job-7:a.b_c\r\n")).header("x-request-id") == "job-7:a.b_c");
+  BOOST_TEST(client.exchange(get_text("/health", "X-Request-Id: job-7:a.b_c\r\n")).header("x-request-id") ==
+             "job-7:a.b_c");
   const std::string too_long(65, 'a');
   for (const std::string& bad : {std::string("a b"), std::string("<x>"), too_long, std::string()}) {
-    const std::string made = client.exchange(get("/health", "X-Request-Id: " + bad + "\r\n")).header("x-request-id");
+    const std::string made =
+        client.exchange(get_text("/health", "X-Request-Id: " + bad + "\r\n")).header("x-request-id");
     BOOST_TEST(made.size() == 32U, "expected 32 digits, found '" << made << "'");
   }
 }
@@ -123,17 +125,17 @@ BOOST_AUTO_TEST_CASE(a_request_id_is_echoed_when_it_is_harmless_and_made_otherwi
 BOOST_AUTO_TEST_CASE(a_handler_that_throws_gives_500_and_the_worker_goes_on) {
   HttpServer server;
   RawHttpClient client(server.port());
-  const RawResponse response = client.exchange(get("/throw"));
+  const RawResponse response = client.exchange(get_text("/throw"));
   BOOST_TEST(response.status == 500);
   BOOST_TEST(response.body.find("on purpose") == std::string::npos, "the reason belongs to the log");
-  BOOST_TEST(client.exchange(get("/mute")).status == 500, "no answer is an error too");
-  BOOST_TEST(client.exchange(get("/health")).status == 200);
+  BOOST_TEST(client.exchange(get_text("/mute")).status == 500, "no answer is an error too");
+  BOOST_TEST(client.exchange(get_text("/health")).status == 200);
 }
 
 BOOST_AUTO_TEST_CASE(a_handler_that_throws_in_a_stream_cuts_the_connection_without_a_last_chunk) {
   HttpServer server;
   RawHttpClient client(server.port());
-  const RawResponse response = client.exchange(post("/cut", ""));
+  const RawResponse response = client.exchange(post_text("/cut", ""));
   BOOST_TEST(response.status == 200);
   BOOST_TEST(response.body == "data: {}\n\n");
   BOOST_TEST(!response.complete);
@@ -160,12 +162,12 @@ BOOST_AUTO_TEST_CASE(with_a_key_only_its_bearer_may_ask_and_probes_stay_open) {
   };
   for (const Row& row : rows) {
     RawHttpClient client(server.port());
-    const RawResponse response = client.exchange(post("/echo", "", row.authorization));
+    const RawResponse response = client.exchange(post_text("/echo", "", row.authorization));
     BOOST_TEST(response.status == row.status, row.authorization << ": " << response.status);
     if (row.status == 401) BOOST_TEST(response.header("www-authenticate") == "Bearer");
   }
   RawHttpClient client(server.port());
-  BOOST_TEST(client.exchange(get("/health")).status == 200);
+  BOOST_TEST(client.exchange(get_text("/health")).status == 200);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -15,8 +15,8 @@ using llorch::model_file::read_transposed;
 using llorch::model_file::TransposedMatrix;
 
 /// A stored (columns, rows) matrix behind 5 bytes of something else, and what reading it should give.
-struct Example {
-  Example(std::uint64_t rows, std::uint64_t columns, std::uint32_t bytes) {
+struct StoredTransposed {
+  StoredTransposed(std::uint64_t rows, std::uint64_t columns, std::uint32_t bytes) {
     std::string stored(5 + rows * columns * bytes, '#');
     expected.resize(rows * columns * bytes);
     for (std::uint64_t r = 0; r < rows; ++r) {
@@ -51,7 +51,7 @@ BOOST_AUTO_TEST_CASE(the_whole_matrix_is_transposed_whatever_its_shape) {
   for (const std::uint32_t bytes : {1U, 2U, 4U, 8U}) {
     for (const std::uint64_t rows : {1U, 15U, 16U, 17U, 100U}) {
       for (const std::uint64_t columns : {1U, 16U, 33U, 300U}) {
-        const Example example(rows, columns, bytes);
+        const StoredTransposed example(rows, columns, bytes);
         example.check(0, example.expected.size());
       }
     }
@@ -59,7 +59,7 @@ BOOST_AUTO_TEST_CASE(the_whole_matrix_is_transposed_whatever_its_shape) {
 }
 
 BOOST_AUTO_TEST_CASE(any_range_of_bytes_can_be_read) {
-  const Example example(9, 7, 4);
+  const StoredTransposed example(9, 7, 4);
   for (std::uint64_t offset = 0; offset <= example.expected.size(); ++offset) {
     for (std::uint64_t size = 0; size <= example.expected.size() - offset; size += 1 + size / 5) {
       example.check(offset, size);
@@ -68,7 +68,7 @@ BOOST_AUTO_TEST_CASE(any_range_of_bytes_can_be_read) {
 }
 
 BOOST_AUTO_TEST_CASE(a_matrix_larger_than_one_band_is_read_band_by_band) {
-  const Example example(3000, 150, 4);  // a stored row of 12 kB, 1.8 MB in all
+  const StoredTransposed example(3000, 150, 4);  // a stored row of 12 kB, 1.8 MB in all
   example.check(0, example.expected.size());
   example.check(600 * 16, 600 * 16);            // few rows: only their part of each stored row
   example.check(600 * 1000, 600 * 1990);        // many rows: whole stored rows

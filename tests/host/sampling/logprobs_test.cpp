@@ -11,8 +11,6 @@ using namespace llorch::sampling;
 
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
 double exact_logprob(const std::vector<float>& logits, std::size_t token) {
   long double sum = 0;
   for (const float x : logits) {

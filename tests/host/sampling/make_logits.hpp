@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <random>
 #include <vector>
 
 namespace llorch::sampling {
+
+inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 /// Bell-shaped around 0, about -`spread` .. `spread`, in steps of spread / 2^10, so ties happen.
 inline std::vector<float> make_logits(std::size_t n, std::uint64_t seed, float spread = 8.0F) {

@@ -14,8 +14,6 @@ using namespace llorch::sampling;
 
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
 std::vector<std::int32_t> draw_many(Sampler& sampler, const std::vector<float>& logits, int n) {
   std::vector<std::int32_t> tokens;
   for (int i = 0; i < n; ++i) {

@@ -31,7 +31,7 @@ std::string failure(const BpeSpec& spec) {
 }
 
 // 256 "th", 257 " th", 258 " the", 259 "he", 260 "<s>", 261 "</s>", 262 "<user>"
-ByteVocabulary small() {
+ByteVocabulary small_vocabulary() {
   ByteVocabulary vocabulary;
   vocabulary.merge("t", "h").merge(" ", "th").merge(" th", "e").merge("h", "e");
   vocabulary.add({.content = "<s>", .special = true})
@@ -59,7 +59,7 @@ std::string random_bytes(std::mt19937& random, std::size_t size) {
 BOOST_AUTO_TEST_SUITE(bpe_tokenizer)
 
 BOOST_AUTO_TEST_CASE(merges_apply_within_words_only) {
-  const auto vocabulary = small();
+  const auto vocabulary = small_vocabulary();
   const auto tokenizer = make(vocabulary.spec());
   BOOST_TEST((tokenizer->encode("the the") == Ids{256, 'e', 258}));
   BOOST_TEST((tokenizer->encode("t he") == Ids{'t', ' ', 259}));  // "he" ranks below " th": no "t" before it here
@@ -69,7 +69,7 @@ BOOST_AUTO_TEST_CASE(merges_apply_within_words_only) {
 }
 
 BOOST_AUTO_TEST_CASE(special_tokens_are_added_and_parsed_only_when_asked_for) {
-  const auto vocabulary = small();
+  const auto vocabulary = small_vocabulary();
   const auto tokenizer = make(with_rules(vocabulary));
   BOOST_TEST((tokenizer->encode("e", {.add_special = true}) == Ids{260, 'e', 261}));
   BOOST_TEST((tokenizer->encode("", {.add_special = true}) == Ids{260, 261}));
@@ -79,7 +79,7 @@ BOOST_AUTO_TEST_CASE(special_tokens_are_added_and_parsed_only_when_asked_for) {
 }
 
 BOOST_AUTO_TEST_CASE(tokens_know_their_bytes_and_roles) {
-  const auto vocabulary = small();
+  const auto vocabulary = small_vocabulary();
   BpeSpec spec = with_rules(vocabulary);
   spec.end_of_generation = {262};
   const auto tokenizer = make(spec);
@@ -105,14 +105,14 @@ BOOST_AUTO_TEST_CASE(tokens_know_their_bytes_and_roles) {
 }
 
 BOOST_AUTO_TEST_CASE(decoding_leaves_special_tokens_out_on_demand) {
-  const auto vocabulary = small();
+  const auto vocabulary = small_vocabulary();
   const auto tokenizer = make(vocabulary.spec());
   BOOST_TEST(tokenizer->decode({260, 258, 262, 261, -5}) == "<s> the<user></s>");
   BOOST_TEST(tokenizer->decode({260, 258, 262, 261}, false) == " the<user>");
 }
 
 BOOST_AUTO_TEST_CASE(any_bytes_decode_back_to_themselves) {
-  const auto vocabulary = small();
+  const auto vocabulary = small_vocabulary();
   const auto tokenizer = make(with_rules(vocabulary));
   std::mt19937 random(1);
   for (int round = 0; round < 2000; ++round) {
@@ -124,7 +124,7 @@ BOOST_AUTO_TEST_CASE(any_bytes_decode_back_to_themselves) {
 }
 
 BOOST_AUTO_TEST_CASE(incremental_decoding_of_the_tokens_gives_the_text) {
-  const auto vocabulary = small();
+  const auto vocabulary = small_vocabulary();
   const auto tokenizer = make(vocabulary.spec());
   const std::string text =
       "the caf\u00e9 \U0001F999 \u4f60 th\xFF"
@@ -143,7 +143,7 @@ BOOST_AUTO_TEST_CASE(incremental_decoding_of_the_tokens_gives_the_text) {
 }
 
 BOOST_AUTO_TEST_CASE(a_prefix_space_is_added_to_stretches_that_lack_one) {
-  const auto vocabulary = small();
+  const auto vocabulary = small_vocabulary();
   BpeSpec spec = vocabulary.spec();
   spec.add_prefix_space = true;
   const auto tokenizer = make(spec);
@@ -211,7 +211,7 @@ BOOST_AUTO_TEST_CASE(ids_that_the_file_leaves_out_stand_for_nothing) {
 }
 
 BOOST_AUTO_TEST_CASE(a_spelling_outside_the_alphabet_stands_for_itself_and_is_never_produced) {
-  const auto vocabulary = small();
+  const auto vocabulary = small_vocabulary();
   BpeSpec spec = vocabulary.spec();
   spec.added.clear();
   spec.tokens.emplace_back("a b");  // a raw space is not in the alphabet
@@ -221,7 +221,7 @@ BOOST_AUTO_TEST_CASE(a_spelling_outside_the_alphabet_stands_for_itself_and_is_ne
 }
 
 BOOST_AUTO_TEST_CASE(one_tokenizer_serves_many_threads) {
-  const auto vocabulary = small();
+  const auto vocabulary = small_vocabulary();
   const auto tokenizer = make(vocabulary.spec());
   std::mt19937 random(5);
   const std::string text = random_bytes(random, 20000) + " the the";
@@ -290,7 +290,7 @@ BOOST_AUTO_TEST_CASE(bytes_that_no_text_needs_may_be_missing_and_become_u_fffd) 
 }
 
 BOOST_AUTO_TEST_CASE(a_merge_of_an_unknown_token) {
-  const auto vocabulary = small();
+  const auto vocabulary = small_vocabulary();
   BpeSpec spec = vocabulary.spec();
   for (const auto& [left, right, unknown] :
        {std::tuple{"zz", "a", "zz"}, std::tuple{"a", "\xFF", "\\xff"}, std::tuple{"a", "b", "ab"},
@@ -303,14 +303,14 @@ BOOST_AUTO_TEST_CASE(a_merge_of_an_unknown_token) {
 }
 
 BOOST_AUTO_TEST_CASE(two_ids_for_one_token) {
-  const auto vocabulary = small();
+  const auto vocabulary = small_vocabulary();
   BpeSpec spec = vocabulary.spec();
   spec.tokens[257] = "A";
   BOOST_TEST(failure(spec) == "test vocabulary: tokens: tokens 65 and 257 are both \"A\"");
 }
 
 BOOST_AUTO_TEST_CASE(added_tokens_that_contradict_themselves) {
-  const auto vocabulary = small();
+  const auto vocabulary = small_vocabulary();
   const auto with = [&](AddedToken token) {
     BpeSpec spec = vocabulary.spec();
     spec.added.push_back(std::move(token));
@@ -330,7 +330,7 @@ BOOST_AUTO_TEST_CASE(added_tokens_that_contradict_themselves) {
 }
 
 BOOST_AUTO_TEST_CASE(ids_outside_the_vocabulary) {
-  const auto vocabulary = small();
+  const auto vocabulary = small_vocabulary();
   for (const TokenId id : {-1, 263, 1 << 30}) {
     const auto with = [&](auto set) {
       BpeSpec spec = vocabulary.spec();

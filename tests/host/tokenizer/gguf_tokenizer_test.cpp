@@ -20,9 +20,9 @@ using model_file::Metadata;
 using model_file::Value;
 using Ids = std::vector<TokenId>;
 
-struct File : GgufFile {
+struct BpeFile : GgufFile {
   // The 256 bytes, 256 "he", 257 "<s>" (control), 258 "<user>" (user-defined), 259 "[PAD]" (unused)
-  File() {
+  BpeFile() {
     merges = {"h e"};
     for (int byte = 0; byte < 256; ++byte)
       tokens.push_back(bytes_to_spelling(std::string(1, static_cast<char>(byte))));
@@ -36,8 +36,8 @@ struct File : GgufFile {
   }
 };
 
-std::string failure_with(const std::function<void(File&)>& change) {
-  File file;
+std::string failure_with(const std::function<void(BpeFile&)>& change) {
+  BpeFile file;
   change(file);
   return file.failure();
 }
@@ -45,7 +45,7 @@ std::string failure_with(const std::function<void(File&)>& change) {
 BOOST_AUTO_TEST_SUITE(gguf_tokenizer)
 
 BOOST_AUTO_TEST_CASE(lists_and_types_are_read) {
-  const auto tokenizer = File().loaded();
+  const auto tokenizer = BpeFile().loaded();
   BOOST_TEST(
       (tokenizer->encode("he<s><user>[PAD]", {.parse_special = true}) == Ids{256, 257, 258, '[', 'P', 'A', 'D', ']'}));
   BOOST_TEST((tokenizer->encode("<s>") == Ids{'<', 's', '>'}));
@@ -57,7 +57,7 @@ BOOST_AUTO_TEST_CASE(lists_and_types_are_read) {
 }
 
 BOOST_AUTO_TEST_CASE(without_types_the_ends_of_text_are_special) {
-  File file;
+  BpeFile file;
   file.types.clear();
   const auto tokenizer = file.loaded();
   BOOST_TEST(tokenizer->is_special(257));
@@ -68,7 +68,7 @@ BOOST_AUTO_TEST_CASE(without_types_the_ends_of_text_are_special) {
 }
 
 BOOST_AUTO_TEST_CASE(rules_and_end_of_turn_tokens_are_read) {
-  File file;
+  BpeFile file;
   file.values["tokenizer.ggml.add_bos_token"] = true;
   file.values["tokenizer.ggml.add_eos_token"] = true;
   file.values["tokenizer.ggml.add_space_prefix"] = true;
@@ -82,7 +82,7 @@ BOOST_AUTO_TEST_CASE(rules_and_end_of_turn_tokens_are_read) {
 
 BOOST_AUTO_TEST_CASE(a_pre_tokenizer_may_be_unnamed) {
   for (const char* name : {"", "default"}) {
-    File file;
+    BpeFile file;
     file.values.erase("tokenizer.ggml.pre");
     if (*name != '\0') file.values["tokenizer.ggml.pre"] = std::string_view(name);
     BOOST_TEST((file.loaded()->encode("he he") == Ids{256, ' ', 256}));
@@ -91,7 +91,7 @@ BOOST_AUTO_TEST_CASE(a_pre_tokenizer_may_be_unnamed) {
 
 BOOST_AUTO_TEST_CASE(the_pre_tokenizer_named_is_the_one_used) {
   const auto ids = [](const char* name, std::string_view text, bool add_special) {
-    File file;
+    BpeFile file;
     file.values["tokenizer.ggml.pre"] = std::string_view(name);
     return file.loaded()->encode(text, {.add_special = add_special});
   };
@@ -116,7 +116,7 @@ BOOST_AUTO_TEST_CASE(all_named_pre_tokenizers_keep_the_whole_text) {
                            "hunyuan-dense", "falcon",         "bloom",       "viking",
                            "bailingmoe",    "seed-coder",     "minicpm5",    "jais-2",
                            "mpt",           "olmo",           "phi-2",       "lfm2"}) {
-    File file;
+    BpeFile file;
     file.values["tokenizer.ggml.pre"] = std::string_view(name);
     const auto tokenizer = file.loaded();
     BOOST_TEST(tokenizer->decode(tokenizer->encode(text)) == text, name);
@@ -124,7 +124,7 @@ BOOST_AUTO_TEST_CASE(all_named_pre_tokenizers_keep_the_whole_text) {
 }
 
 BOOST_AUTO_TEST_CASE(tokens_called_like_the_end_of_an_answer_end_it) {
-  File file;
+  BpeFile file;
   file.tokens.insert(file.tokens.end(), {"<|eot_id|>", "</s>"});
   file.types.insert(file.types.end(), {1, 1});
   auto tokenizer = file.loaded();
@@ -136,7 +136,7 @@ BOOST_AUTO_TEST_CASE(tokens_called_like_the_end_of_an_answer_end_it) {
 }
 
 BOOST_AUTO_TEST_CASE(where_return_ends_the_answer_end_does_not) {
-  File file;
+  BpeFile file;
   file.tokens.insert(file.tokens.end(), {"<|end|>", "<|return|>"});
   file.types.insert(file.types.end(), {3, 3});
   const auto tokenizer = file.loaded();
@@ -146,17 +146,17 @@ BOOST_AUTO_TEST_CASE(where_return_ends_the_answer_end_does_not) {
 
 BOOST_AUTO_TEST_CASE(other_kinds_are_refused_by_name) {
   BOOST_TEST(
-      failure_with([](File& f) { f.values["tokenizer.ggml.model"] = std::string_view("t5"); }) ==
+      failure_with([](BpeFile& f) { f.values["tokenizer.ggml.model"] = std::string_view("t5"); }) ==
       "file.gguf: tokenizer.ggml.model: expected \"gpt2\" (byte-level BPE) or \"llama\" (SentencePiece BPE), found "
       "\"t5\"");
   BOOST_TEST(
-      failure_with([](File& f) { f.values["tokenizer.ggml.pre"] = std::string_view("no-such"); }) ==
+      failure_with([](BpeFile& f) { f.values["tokenizer.ggml.pre"] = std::string_view("no-such"); }) ==
       "file.gguf: tokenizer.ggml.pre: expected the name of a pre-tokenizer that is supported, found \"no-such\"");
 }
 
 BOOST_AUTO_TEST_CASE(missing_keys_and_wrong_types_are_named) {
   for (const char* key : {"tokenizer.ggml.model", "tokenizer.ggml.tokens", "tokenizer.ggml.merges"}) {
-    File file;
+    BpeFile file;
     file.values.erase(key);
     if (key == std::string_view("tokenizer.ggml.tokens")) file.tokens.clear();
     if (key == std::string_view("tokenizer.ggml.merges")) file.merges.clear();
@@ -167,19 +167,19 @@ BOOST_AUTO_TEST_CASE(missing_keys_and_wrong_types_are_named) {
 }
 
 BOOST_AUTO_TEST_CASE(lists_of_another_length_are_refused) {
-  BOOST_TEST(failure_with([](File& f) { f.types.pop_back(); }) ==
+  BOOST_TEST(failure_with([](BpeFile& f) { f.types.pop_back(); }) ==
              "file.gguf: tokenizer.ggml.token_type: expected 260 types, one a token, found 259");
-  BOOST_TEST(failure_with([](File& f) { f.scores.assign(259, 0.0F); }) ==
+  BOOST_TEST(failure_with([](BpeFile& f) { f.scores.assign(259, 0.0F); }) ==
              "file.gguf: tokenizer.ggml.scores: expected 260 scores, one a token, found 259");
-  BOOST_TEST(failure_with([](File& f) { f.scores.assign(260, 0.0F); }) == "none");
+  BOOST_TEST(failure_with([](BpeFile& f) { f.scores.assign(260, 0.0F); }) == "none");
   const std::string wrong_type =
-      failure_with([](File& f) { f.values["tokenizer.ggml.scores"] = std::string_view("x"); });
+      failure_with([](BpeFile& f) { f.values["tokenizer.ggml.scores"] = std::string_view("x"); });
   BOOST_TEST(wrong_type.find("tokenizer.ggml.scores") != std::string::npos, wrong_type);
 }
 
 BOOST_AUTO_TEST_CASE(token_types_out_of_range_are_refused) {
   for (const std::int32_t type : {-1, 0, 6, 7}) {
-    BOOST_TEST(failure_with([&](File& f) { f.types[3] = type; }) ==
+    BOOST_TEST(failure_with([&](BpeFile& f) { f.types[3] = type; }) ==
                "file.gguf: tokenizer.ggml.token_type[3]: expected a type from 1 to 5, found " + std::to_string(type));
   }
 }
@@ -188,10 +188,10 @@ BOOST_AUTO_TEST_CASE(ids_outside_the_vocabulary_are_refused) {
   for (const char* name : {"bos", "eos", "eot", "eom", "unknown", "padding", "seperator"}) {
     const std::string key = std::string("tokenizer.ggml.") + name + "_token_id";
     for (const std::uint64_t id : {std::uint64_t{260}, std::uint64_t{0xFFFFFFFE}, ~std::uint64_t{0}}) {
-      BOOST_TEST(failure_with([&](File& f) { f.values[key] = id; }) ==
+      BOOST_TEST(failure_with([&](BpeFile& f) { f.values[key] = id; }) ==
                  "file.gguf: " + key + ": expected a token id below 260, found " + std::to_string(id));
     }
-    const std::string negative = failure_with([&](File& f) { f.values[key] = std::int64_t{-1}; });
+    const std::string negative = failure_with([&](BpeFile& f) { f.values[key] = std::int64_t{-1}; });
     BOOST_TEST(negative.find(key) != std::string::npos, negative);
   }
 }
@@ -199,17 +199,17 @@ BOOST_AUTO_TEST_CASE(ids_outside_the_vocabulary_are_refused) {
 BOOST_AUTO_TEST_CASE(minus_one_in_32_bits_means_none_but_not_for_the_ends_of_text) {
   for (const char* name : {"eot", "eom", "unknown", "padding", "seperator"}) {
     const std::string key = std::string("tokenizer.ggml.") + name + "_token_id";
-    BOOST_TEST(failure_with([&](File& f) { f.values[key] = std::uint64_t{0xFFFFFFFF}; }) == "none");
+    BOOST_TEST(failure_with([&](BpeFile& f) { f.values[key] = std::uint64_t{0xFFFFFFFF}; }) == "none");
   }
   for (const char* name : {"bos", "eos"}) {
     const std::string key = std::string("tokenizer.ggml.") + name + "_token_id";
-    BOOST_TEST(failure_with([&](File& f) { f.values[key] = std::uint64_t{0xFFFFFFFF}; }) ==
+    BOOST_TEST(failure_with([&](BpeFile& f) { f.values[key] = std::uint64_t{0xFFFFFFFF}; }) ==
                "file.gguf: " + key + ": expected a token id below 260, found 4294967295");
   }
 }
 
 BOOST_AUTO_TEST_CASE(a_rule_without_its_token_is_refused) {
-  BOOST_TEST(failure_with([](File& f) {
+  BOOST_TEST(failure_with([](BpeFile& f) {
                f.values.erase("tokenizer.ggml.bos_token_id");
                f.values["tokenizer.ggml.add_bos_token"] = true;
              }) ==
@@ -217,16 +217,16 @@ BOOST_AUTO_TEST_CASE(a_rule_without_its_token_is_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(broken_merges_and_tokens_are_refused) {
-  BOOST_TEST(failure_with([](File& f) { f.merges = {"he"}; }) ==
+  BOOST_TEST(failure_with([](BpeFile& f) { f.merges = {"he"}; }) ==
              "file.gguf: tokenizer.ggml.merges[0]: expected two tokens with one space between, found \"he\"");
-  BOOST_TEST(failure_with([](File& f) {
+  BOOST_TEST(failure_with([](BpeFile& f) {
                f.merges = {"h e", "e zz"};
              }) ==
              "file.gguf: tokenizer.ggml.merges[1]: merge of \"e\" and \"zz\": expected tokens of the vocabulary, "
              "\"zz\" is not one");
-  BOOST_TEST(failure_with([](File& f) { f.tokens[7] = "x"; }) ==
+  BOOST_TEST(failure_with([](BpeFile& f) { f.tokens[7] = "x"; }) ==
              "file.gguf: tokenizer.ggml.tokens: tokens 7 and 120 are both \"x\"");
-  BOOST_TEST(failure_with([](File& f) { f.tokens[9] = ""; }).find("the first missing is 0x09") != std::string::npos);
+  BOOST_TEST(failure_with([](BpeFile& f) { f.tokens[9] = ""; }).find("the first missing is 0x09") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

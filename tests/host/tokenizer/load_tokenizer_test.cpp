@@ -19,7 +19,7 @@ using model_file::Array;
 using model_file::ElementType;
 using model_file::Format;
 
-constexpr std::uint64_t kTokens = 257;  // the bytes and "he"
+constexpr std::uint64_t kVocabulary = 257;  // the bytes and "he"
 
 /// A model with a vocabulary of 257 tokens and an embedding of so many rows; 0: without tensors.
 class FakeModel final : public model_file::ModelFile {
@@ -85,10 +85,10 @@ BOOST_AUTO_TEST_SUITE(loading_a_models_tokenizer)
 
 BOOST_AUTO_TEST_CASE(both_formats_give_the_same_ids) {
   for (const Format format : {Format::kGguf, Format::kHuggingFace}) {
-    const auto tokenizer = load_tokenizer(FakeModel(format, kTokens));
+    const auto tokenizer = load_tokenizer(FakeModel(format, kVocabulary));
     BOOST_REQUIRE(tokenizer);
     BOOST_TEST(((*tokenizer)->encode("hey") == std::vector<TokenId>{256, 'y'}));
-    BOOST_TEST((*tokenizer)->vocab_size() == kTokens);
+    BOOST_TEST((*tokenizer)->vocab_size() == kVocabulary);
   }
 }
 
@@ -98,26 +98,26 @@ BOOST_AUTO_TEST_CASE(a_model_without_tensors_has_a_tokenizer_too) {
 }
 
 BOOST_AUTO_TEST_CASE(every_token_needs_a_row_of_the_embedding) {
-  BOOST_TEST(failure(FakeModel(Format::kGguf, kTokens - 1)) ==
+  BOOST_TEST(failure(FakeModel(Format::kGguf, kVocabulary - 1)) ==
              "model: tensor token_embd.weight: expected 257 rows, one for each token of the vocabulary, found 256");
-  BOOST_TEST(failure(FakeModel(Format::kGguf, kTokens + 1)) ==
+  BOOST_TEST(failure(FakeModel(Format::kGguf, kVocabulary + 1)) ==
              "model: tensor token_embd.weight: expected 257 rows, one for each token of the vocabulary, found 258");
   BOOST_TEST(
-      failure(FakeModel(Format::kHuggingFace, kTokens - 1)) ==
+      failure(FakeModel(Format::kHuggingFace, kVocabulary - 1)) ==
       "model: tensor token_embd.weight: expected at least 257 rows, one for each token of the vocabulary, found 256");
 }
 
 BOOST_AUTO_TEST_CASE(a_hugging_face_embedding_may_be_padded) {
-  BOOST_TEST(failure(FakeModel(Format::kHuggingFace, kTokens + 47)) == "none");
+  BOOST_TEST(failure(FakeModel(Format::kHuggingFace, kVocabulary + 47)) == "none");
 }
 
 BOOST_AUTO_TEST_CASE(config_json_names_the_ends_of_a_hugging_face_model) {
-  FakeModel model(Format::kHuggingFace, kTokens);
+  FakeModel model(Format::kHuggingFace, kVocabulary);
   model.set("tokenizer.ggml.eos_token_id", std::uint64_t{256});
   const auto tokenizer = load_tokenizer(model);
   BOOST_REQUIRE(tokenizer);
   BOOST_TEST(((*tokenizer)->eos() == 256));
-  FakeModel broken(Format::kHuggingFace, kTokens);
+  FakeModel broken(Format::kHuggingFace, kVocabulary);
   broken.set("tokenizer.ggml.bos_token_id", std::uint64_t{1} << 32);
   BOOST_TEST(failure(broken) ==
              "model: tokenizer.ggml.bos_token_id: expected a token id below 1048576, found 4294967296");
@@ -136,7 +136,7 @@ BOOST_AUTO_TEST_CASE(every_end_that_config_json_lists_ends_an_answer) {
     BOOST_REQUIRE_MESSAGE(file, (file ? "" : file.error().message));
     const auto tokenizer = load_tokenizer(**file);
     BOOST_REQUIRE_MESSAGE(tokenizer, (tokenizer ? "" : tokenizer.error().message));
-    for (TokenId id = 0; id < static_cast<TokenId>(kTokens); ++id) {
+    for (TokenId id = 0; id < static_cast<TokenId>(kVocabulary); ++id) {
       if ((*tokenizer)->ends_generation(id)) found.push_back(id);
     }
     if (!found.empty()) BOOST_TEST(((*tokenizer)->eos() == 256));

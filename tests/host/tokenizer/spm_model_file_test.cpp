@@ -46,12 +46,12 @@ std::string piece(const std::string& spelling, float score, int type = 1) {
 constexpr const char* kMark = "\xE2\x96\x81";
 
 /// A model file, part by part. 0 <unk>, 1 <s>, 2 </s>, 3 to 258 bytes, then "_", "h", "e", "he", "_he".
-struct File {
+struct FileParts {
   std::string pieces;
   std::string trainer = number(3, 2) + number(35, 1);
   std::string normalizer = bytes(1, "identity") + number(3, 1) + number(4, 0) + number(5, 1);
 
-  File() {
+  FileParts() {
     pieces = piece("<unk>", 0, 2) + piece("<s>", 0, 3) + piece("</s>", 0, 3);
     for (int byte = 0; byte < 256; ++byte)
       pieces += piece(fmt::format("<0x{:02X}>", byte), 0, 6);
@@ -75,8 +75,8 @@ std::string failure(const std::string& file) {
 BOOST_AUTO_TEST_SUITE(spm_model_file)
 
 BOOST_AUTO_TEST_CASE(pieces_and_rules_are_read) {
-  const auto tokenizer = load(File().all());
-  BOOST_REQUIRE_MESSAGE(tokenizer, failure(File().all()));
+  const auto tokenizer = load(FileParts().all());
+  BOOST_REQUIRE_MESSAGE(tokenizer, failure(FileParts().all()));
   BOOST_TEST(((*tokenizer)->encode("hehe", {.add_special = true}) == Ids{1, 263, 262}));
   BOOST_TEST(((*tokenizer)->encode("<s>he", {.parse_special = true}) == Ids{1, 263}));
   BOOST_TEST(((*tokenizer)->bos() == 1));
@@ -85,7 +85,7 @@ BOOST_AUTO_TEST_CASE(pieces_and_rules_are_read) {
 }
 
 BOOST_AUTO_TEST_CASE(user_defined_tokens_are_found_in_the_text_and_take_no_space) {
-  File file;
+  FileParts file;
   file.pieces += piece("<t>", 0, 4);
   const auto tokenizer = load(file.all());
   BOOST_REQUIRE(tokenizer);
@@ -96,7 +96,7 @@ BOOST_AUTO_TEST_CASE(user_defined_tokens_are_found_in_the_text_and_take_no_space
 
 // The name has U+2581, which else makes a user-defined token a part of the text.
 BOOST_AUTO_TEST_CASE(code_llamas_end_of_a_turn_ends_it) {
-  File file;
+  FileParts file;
   const std::string name = std::string(kMark) + "<EOT>";
   file.pieces += piece(name, 0, 4) + piece(std::string(kMark) + "<PRE>", 0, 4) + piece("<over>", 0, 4);
   const TemporaryDirectory directory;
@@ -118,7 +118,7 @@ BOOST_AUTO_TEST_CASE(code_llamas_end_of_a_turn_ends_it) {
 }
 
 BOOST_AUTO_TEST_CASE(options_of_the_normalizer_are_honoured) {
-  File file;
+  FileParts file;
   file.normalizer = number(3, 0) + number(4, 0);
   BOOST_TEST(((*load(file.all()))->encode("he") == Ids{262}));
   file.normalizer = "";  // the format's defaults: a space before the text, extra ones removed
@@ -126,7 +126,7 @@ BOOST_AUTO_TEST_CASE(options_of_the_normalizer_are_honoured) {
 }
 
 BOOST_AUTO_TEST_CASE(other_names_of_the_ends_are_honoured) {
-  File file;
+  FileParts file;
   file.pieces += piece("[BOS]", 0, 3) + piece("[EOS]", 0, 3);
   file.trainer += bytes(46, "[BOS]") + bytes(47, "[EOS]");
   const auto tokenizer = load(file.all());
@@ -136,7 +136,7 @@ BOOST_AUTO_TEST_CASE(other_names_of_the_ends_are_honoured) {
 }
 
 BOOST_AUTO_TEST_CASE(fields_unknown_to_this_version_are_passed_over) {
-  File file;
+  FileParts file;
   const std::string more = bytes(99, "x") + number(100, 7) + floating(101, 1.0F);
   BOOST_TEST(failure(more + file.all() + more) == "none");
   file.trainer += more;
@@ -146,7 +146,7 @@ BOOST_AUTO_TEST_CASE(fields_unknown_to_this_version_are_passed_over) {
 
 BOOST_AUTO_TEST_CASE(what_is_not_supported_is_refused_by_name) {
   const auto with = [](const std::string& trainer, const std::string& normalizer) {
-    File file;
+    FileParts file;
     file.trainer += trainer;
     file.normalizer += normalizer;
     return failure(file.all());
@@ -161,7 +161,7 @@ BOOST_AUTO_TEST_CASE(what_is_not_supported_is_refused_by_name) {
 }
 
 BOOST_AUTO_TEST_CASE(broken_files_are_errors_that_name_the_place) {
-  const File good;
+  const FileParts good;
   for (const auto& [file, said] : std::vector<std::pair<std::string, std::string>>{
            {"", "pieces: expected at least one, found none"},
            {"\xFF", "offset 1: expected a varint, found the end"},
@@ -190,7 +190,7 @@ BOOST_AUTO_TEST_CASE(broken_files_are_errors_that_name_the_place) {
 }
 
 BOOST_AUTO_TEST_CASE(every_prefix_of_a_file_loads_or_fails_with_a_message) {
-  const std::string file = File().all();
+  const std::string file = FileParts().all();
   for (std::size_t size = 0; size < file.size(); ++size)
     BOOST_REQUIRE(!failure(file.substr(0, size)).empty());
 }
@@ -198,7 +198,7 @@ BOOST_AUTO_TEST_CASE(every_prefix_of_a_file_loads_or_fails_with_a_message) {
 BOOST_AUTO_TEST_CASE(files_beside_it_change_the_rules) {
   const auto ids = [](const char* config, std::string_view text) {
     const TemporaryDirectory directory;
-    directory.write("tokenizer.model", File().all());
+    directory.write("tokenizer.model", FileParts().all());
     directory.write("tokenizer_config.json", config);
     const auto tokenizer = load_hugging_face_tokenizer(directory.path());
     BOOST_REQUIRE_MESSAGE(tokenizer, (tokenizer ? "" : tokenizer.error().message));

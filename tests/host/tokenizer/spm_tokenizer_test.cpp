@@ -47,7 +47,7 @@ std::string to_string(const Ids& ids) {
 }
 
 // 259 "_", 260 "h", 261 "e", 262 "he", 263 "_h", 264 "_he", 265 "__"
-SpmPieces small() {
+SpmPieces small_pieces() {
   SpmPieces pieces;
   pieces.add("_", -7).add("h", -8).add("e", -9).add("he", -1).add("_h", -2).add("_he", -3).add("__", -4);
   return pieces;
@@ -56,7 +56,7 @@ SpmPieces small() {
 BOOST_AUTO_TEST_SUITE(spm_tokenizer)
 
 BOOST_AUTO_TEST_CASE(the_highest_score_merges_first) {
-  const auto pieces = small();
+  const auto pieces = small_pieces();
   const auto tokenizer = make(pieces.spec());
   BOOST_TEST((tokenizer->encode("he") == Ids{264}));
   BOOST_TEST((tokenizer->encode("hehe") == Ids{264, 262}));
@@ -78,7 +78,7 @@ BOOST_AUTO_TEST_CASE(equal_scores_merge_from_the_left) {
 }
 
 BOOST_AUTO_TEST_CASE(spaces_are_marks_and_marks_in_a_text_are_spaces) {
-  const auto pieces = small();
+  const auto pieces = small_pieces();
   const auto tokenizer = make(pieces.spec());
   BOOST_TEST((tokenizer->encode(" ") == Ids{265}));
   BOOST_TEST((tokenizer->encode("  ") == Ids{265, 259}));
@@ -87,7 +87,7 @@ BOOST_AUTO_TEST_CASE(spaces_are_marks_and_marks_in_a_text_are_spaces) {
 }
 
 BOOST_AUTO_TEST_CASE(characters_without_a_token_become_bytes) {
-  const auto pieces = small();
+  const auto pieces = small_pieces();
   auto spec = pieces.spec();
   spec.space_prefix = SpacePrefix::kNone;
   const auto tokenizer = make(spec);
@@ -99,7 +99,7 @@ BOOST_AUTO_TEST_CASE(characters_without_a_token_become_bytes) {
 }
 
 BOOST_AUTO_TEST_CASE(without_byte_fallback_a_run_of_strange_characters_is_one_unknown_token) {
-  const auto pieces = small();
+  const auto pieces = small_pieces();
   auto spec = pieces.spec();
   spec.byte_fallback = false;
   const auto tokenizer = make(spec);
@@ -119,7 +119,7 @@ BOOST_AUTO_TEST_CASE(a_character_may_be_part_of_tokens_without_being_one) {
 }
 
 BOOST_AUTO_TEST_CASE(the_space_before_a_text_follows_the_rule) {
-  const auto pieces = small();
+  const auto pieces = small_pieces();
   const auto ids = [&](SpacePrefix rule, std::string_view text) {
     auto spec = pieces.spec();
     spec.space_prefix = rule;
@@ -132,7 +132,7 @@ BOOST_AUTO_TEST_CASE(the_space_before_a_text_follows_the_rule) {
 }
 
 BOOST_AUTO_TEST_CASE(special_tokens_are_parsed_and_added_only_when_asked_for) {
-  auto pieces = small();
+  auto pieces = small_pieces();
   pieces.add("<tool>", 0, PieceType::kUserDefined);
   auto spec = pieces.spec();
   spec.prefix = {1};
@@ -170,7 +170,7 @@ BOOST_AUTO_TEST_CASE(unused_tokens_fall_back_into_what_they_were_made_of) {
 }
 
 BOOST_AUTO_TEST_CASE(decoding_takes_the_leading_space_away_once) {
-  const auto pieces = small();
+  const auto pieces = small_pieces();
   const auto tokenizer = make(pieces.spec());
   for (const std::string text : {"he", " he", "  he he ", "h\xC3\xA4", "", " "}) {
     BOOST_TEST(tokenizer->decode(tokenizer->encode(text)) == text);
@@ -186,7 +186,7 @@ BOOST_AUTO_TEST_CASE(decoding_takes_the_leading_space_away_once) {
 }
 
 BOOST_AUTO_TEST_CASE(extra_spaces_are_removed_where_the_file_says_so) {
-  const auto pieces = small();
+  const auto pieces = small_pieces();
   auto spec = pieces.spec();
   spec.remove_extra_spaces = true;
   const auto tokenizer = make(spec);
@@ -195,7 +195,7 @@ BOOST_AUTO_TEST_CASE(extra_spaces_are_removed_where_the_file_says_so) {
 }
 
 BOOST_AUTO_TEST_CASE(tokens_are_found_by_spelling_and_by_text) {
-  const auto pieces = small();
+  const auto pieces = small_pieces();
   const auto tokenizer = make(pieces.spec());
   BOOST_TEST((tokenizer->find("<s>") == 1));
   BOOST_TEST((tokenizer->find(" he") == 264));
@@ -205,7 +205,7 @@ BOOST_AUTO_TEST_CASE(tokens_are_found_by_spelling_and_by_text) {
 }
 
 BOOST_AUTO_TEST_CASE(ids_out_of_range_are_nothing) {
-  const auto pieces = small();
+  const auto pieces = small_pieces();
   const auto tokenizer = make(pieces.spec());
   for (const TokenId id : {-1, 266, std::numeric_limits<TokenId>::max(), std::numeric_limits<TokenId>::min()}) {
     BOOST_TEST(tokenizer->token_bytes(id).empty());
@@ -346,7 +346,7 @@ BOOST_AUTO_TEST_CASE(a_megabyte_of_anything_takes_seconds_at_most) {
 }
 
 BOOST_AUTO_TEST_CASE(lists_that_do_not_fit_are_refused) {
-  const auto pieces = small();
+  const auto pieces = small_pieces();
   auto spec = pieces.spec();
   spec.scores.pop_back();
   BOOST_TEST(failure(spec) ==
@@ -358,23 +358,23 @@ BOOST_AUTO_TEST_CASE(lists_that_do_not_fit_are_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(doubled_tokens_are_refused) {
-  auto pieces = small();
+  auto pieces = small_pieces();
   pieces.add("he", -5);
   BOOST_TEST(failure(pieces.spec()) ==
              "file: tokens[266]: expected a spelling of its own, found \"he\", the token 262");
 }
 
 BOOST_AUTO_TEST_CASE(scores_must_be_numbers) {
-  auto pieces = small();
+  auto pieces = small_pieces();
   pieces.add("x", std::numeric_limits<float>::quiet_NaN());
   BOOST_TEST(failure(pieces.spec()) == "file: score of token 266 (\"x\"): expected a number, found NaN");
-  auto infinite = small();
+  auto infinite = small_pieces();
   infinite.add("xx", std::numeric_limits<float>::infinity()).add("xxx", -std::numeric_limits<float>::infinity());
   BOOST_TEST(failure(infinite.spec()) == "none");
 }
 
 BOOST_AUTO_TEST_CASE(byte_tokens_must_be_complete_and_spelled_so) {
-  const auto pieces = small();
+  const auto pieces = small_pieces();
   auto spec = pieces.spec();
   spec.types[SpmPieces::kByte0 + 65] = PieceType::kNormal;
   BOOST_TEST(failure(spec) ==
@@ -382,7 +382,7 @@ BOOST_AUTO_TEST_CASE(byte_tokens_must_be_complete_and_spelled_so) {
   spec = pieces.spec();
   spec.types[262] = PieceType::kByte;
   BOOST_TEST(failure(spec) == "file: tokens[262]: expected a byte, spelled like <0x0A>, found \"he\"");
-  auto twice = small();
+  auto twice = small_pieces();
   twice.add("<0x0a>", 0, PieceType::kByte);
   BOOST_TEST(failure(twice.spec()) ==
              "file: tokens[266]: expected one token a byte, found \"<0x0a>\", the byte of token 13");
@@ -398,7 +398,7 @@ BOOST_AUTO_TEST_CASE(long_tokens_are_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(ids_outside_the_vocabulary_are_refused) {
-  const auto pieces = small();
+  const auto pieces = small_pieces();
   for (const TokenId id : {-1, 266, std::numeric_limits<TokenId>::max()}) {
     auto spec = pieces.spec();
     spec.bos = id;

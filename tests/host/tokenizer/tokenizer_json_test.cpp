@@ -18,7 +18,7 @@ using llorch::testing::ByteVocabulary;
 using Ids = std::vector<TokenId>;
 
 // 256 "he", 257 "<s>", 258 "</s>"
-json::object small() {
+json::object small_document() {
   return ByteVocabulary()
       .merge("h", "e")
       .add({.content = "<s>", .special = true})
@@ -61,19 +61,19 @@ struct Change {
 BOOST_AUTO_TEST_SUITE(tokenizer_json)
 
 BOOST_AUTO_TEST_CASE(vocabulary_merges_and_added_tokens_are_read) {
-  const auto tokenizer = loaded(small());
+  const auto tokenizer = loaded(small_document());
   BOOST_TEST((tokenizer->encode("he</s>  e", {.parse_special = true}) == Ids{256, 258, 'e'}));
   BOOST_TEST((tokenizer->encode("<s>") == Ids{'<', 's', '>'}));
   BOOST_TEST(tokenizer->is_special(257));
 }
 
 BOOST_AUTO_TEST_CASE(merges_may_be_strings) {
-  const auto tokenizer = loaded(with(small(), "/model/merges", R"(["h e"])"));
+  const auto tokenizer = loaded(with(small_document(), "/model/merges", R"(["h e"])"));
   BOOST_TEST((tokenizer->encode("he") == Ids{256}));
 }
 
 BOOST_AUTO_TEST_CASE(options_that_change_nothing_are_accepted) {
-  json::value document = small();
+  json::value document = small_document();
   for (const auto& [pointer, value] : std::vector<std::pair<const char*, const char*>>{
            {"/truncation", R"({"max_length":3})"},
            {"/padding", R"({"strategy":"BatchLongest"})"},
@@ -94,17 +94,17 @@ BOOST_AUTO_TEST_CASE(options_that_change_nothing_are_accepted) {
 
 BOOST_AUTO_TEST_CASE(options_of_pre_tokenizer_and_model_are_honoured) {
   const json::value no_regex =
-      with(small(), "/pre_tokenizer", R"({"type":"ByteLevel","add_prefix_space":true,"use_regex":false})");
+      with(small_document(), "/pre_tokenizer", R"({"type":"ByteLevel","add_prefix_space":true,"use_regex":false})");
   json::value crossing = with(no_regex, "/model/merges", R"([["h","e"],["he","\u0120"]])");
   crossing = with(crossing, "/model/vocab/he\u0120", "259");
   BOOST_TEST((loaded(crossing)->encode("he he") == Ids{' ', 259, 256}));
 
-  json::value whole = with(with(small(), "/model/vocab/hey", "259"), "/model/ignore_merges", "true");
+  json::value whole = with(with(small_document(), "/model/vocab/hey", "259"), "/model/ignore_merges", "true");
   BOOST_TEST((loaded(whole)->encode("hey") == Ids{259}));
 }
 
 BOOST_AUTO_TEST_CASE(gpt2s_pattern_is_also_known_as_a_split) {
-  json::value document = small();
+  json::value document = small_document();
   json::value pattern = json::object{{"Regex", json::string_view(kGpt2Pattern)}};
   document.as_object()["pre_tokenizer"] = {
       {"type", "Sequence"},
@@ -120,19 +120,20 @@ BOOST_AUTO_TEST_CASE(a_template_puts_tokens_around_the_text) {
     "single":[{"SpecialToken":{"id":"<s>","type_id":0}},{"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"</s>","type_id":0}}],
     "pair":[{"Sequence":{"id":"A","type_id":0}},{"Sequence":{"id":"B","type_id":1}}],
     "special_tokens":{"<s>":{"id":"<s>","ids":[257],"tokens":["<s>"]},"</s>":{"id":"</s>","ids":[258,257],"tokens":["</s>","<s>"]}}})";
-  const auto tokenizer = loaded(with(small(), "/post_processor", kTemplate));
+  const auto tokenizer = loaded(with(small_document(), "/post_processor", kTemplate));
   BOOST_TEST((tokenizer->encode("e", {.add_special = true}) == Ids{257, 'e', 258, 257}));
   BOOST_TEST((tokenizer->encode("e") == Ids{'e'}));
   const std::string both =
       R"({"type":"Sequence","processors":[{"type":"ByteLevel","trim_offsets":false},)" + std::string(kTemplate) + "]}";
-  BOOST_TEST((loaded(with(small(), "/post_processor", both))->encode("", {.add_special = true}) == Ids{257, 258, 257}));
+  BOOST_TEST((loaded(with(small_document(), "/post_processor", both))->encode("", {.add_special = true}) ==
+              Ids{257, 258, 257}));
 }
 
 BOOST_AUTO_TEST_CASE(patterns_and_digits_come_before_the_bytes) {
   const auto ids = [](std::string_view parts, std::string_view text) {
     const std::string sequence = R"({"type":"Sequence","pretokenizers":[)" + std::string(parts) +
                                  R"({"type":"ByteLevel","add_prefix_space":false,"use_regex":false}]})";
-    return loaded(with(small(), "/pre_tokenizer", sequence))->encode(text);
+    return loaded(with(small_document(), "/pre_tokenizer", sequence))->encode(text);
   };
   BOOST_TEST((ids("", "hehe") == Ids{256, 256}));
   BOOST_TEST((ids(R"({"type":"Split","pattern":{"Regex":"h"},"behavior":"Isolated","invert":false},)", "hehe") ==
@@ -185,7 +186,7 @@ BOOST_AUTO_TEST_CASE(what_is_not_supported_is_refused_by_name) {
        "decoder.decoders[0].type: expected \"ByteLevel\", found \"ByteFallback\""},
   };
   for (const Change& change : changes) {
-    const auto tokenizer = load(with(small(), change.pointer, change.value));
+    const auto tokenizer = load(with(small_document(), change.pointer, change.value));
     BOOST_REQUIRE_MESSAGE(!tokenizer, change.expected);
     BOOST_TEST((tokenizer.error().code == ErrorCode::kUnsupported), change.expected);
     BOOST_TEST(tokenizer.error().message == "tokenizer.json: " + std::string(change.expected));
@@ -252,7 +253,7 @@ BOOST_AUTO_TEST_CASE(what_is_broken_is_an_error_that_names_the_place) {
        "token added around the text: expected a token id below 259, found 9999"},
   };
   for (const Change& change : changes) {
-    const auto tokenizer = load(with(small(), change.pointer, change.value));
+    const auto tokenizer = load(with(small_document(), change.pointer, change.value));
     BOOST_REQUIRE_MESSAGE(!tokenizer, change.expected);
     BOOST_TEST((tokenizer.error().code == ErrorCode::kBadModel), change.expected);
     BOOST_TEST(tokenizer.error().message == "tokenizer.json: " + std::string(change.expected));

@@ -20,16 +20,16 @@ namespace fs = std::filesystem;
 namespace json = boost::json;
 
 const fs::path kSource = LLORCH_SOURCE_DIR;
-const fs::path kFixtures = kSource / "tests/fixtures/perplexity";
+const fs::path kPerplexity = kSource / "tests/fixtures/perplexity";
 
 json::value expected() {
-  return parsed(bytes_of(kFixtures / "expected.json"));
+  return parsed(bytes_of(kPerplexity / "expected.json"));
 }
 
 PerplexityOptions options_of(const std::string& model, std::uint32_t window) {
   PerplexityOptions options;
   options.model = kSource / model;
-  options.text = kFixtures / "text.txt";
+  options.text = kPerplexity / "text.txt";
   options.window = window;
   options.json = true;
   return options;
@@ -76,7 +76,7 @@ BOOST_AUTO_TEST_CASE(a_comparison_with_a_file_that_numpy_wrote_finds_what_numpy_
   const json::value& wanted = everything.at("against");
   PerplexityOptions options = options_of(std::string(wanted.at("model").as_string()), 16);
   options.most_windows = wanted.at("windows").to_number<std::uint32_t>();
-  options.against = kFixtures / std::string(wanted.at("file").as_string());
+  options.against = kPerplexity / std::string(wanted.at("file").as_string());
   const json::value found = run(options).at("against");
   for (const char* key : {"perplexity", "perplexity_difference", "perplexity_difference_error", "kl", "kl_error",
                           "kl_max", "same_top", "same_top_error"})
@@ -108,7 +108,7 @@ BOOST_AUTO_TEST_CASE(the_saved_file_is_what_the_format_says) {
   options.save = directory.path() / "run.lp";
   run(options);
   const std::string ours = bytes_of(*options.save);
-  const std::string numpys = bytes_of(kFixtures / "noisy.lp");  // other probabilities
+  const std::string numpys = bytes_of(kPerplexity / "noisy.lp");  // other probabilities
   BOOST_TEST(ours.size() == numpys.size());
   constexpr std::size_t kBeforeProbabilities = 32 + 3 * 16 * 4;
   BOOST_TEST((ours.substr(0, kBeforeProbabilities) == numpys.substr(0, kBeforeProbabilities)));
@@ -128,7 +128,7 @@ BOOST_AUTO_TEST_CASE(the_text_may_come_from_standard_input_and_its_last_newline_
 BOOST_AUTO_TEST_CASE(the_plain_form_shows_the_same_figures) {
   PerplexityOptions options = options_of("models/tiny-llama2.gguf", 16);
   options.most_windows = 3;
-  options.against = kFixtures / "noisy.lp";
+  options.against = kPerplexity / "noisy.lp";
   options.json = false;
   std::istringstream in;
   std::ostringstream out;
@@ -150,7 +150,7 @@ BOOST_AUTO_TEST_CASE(a_text_too_short_and_a_window_too_long_are_told_with_both_n
 
 BOOST_AUTO_TEST_CASE(a_file_of_another_text_window_or_vocabulary_is_refused_by_name) {
   PerplexityOptions options = options_of("models/tiny-llama2.gguf", 16);
-  options.against = kFixtures / "noisy.lp";
+  options.against = kPerplexity / "noisy.lp";
   check_mentions(error_of(options), "noisy.lp: windows: expected 17 as in this run, found 3");
   options.window = 32;
   check_mentions(error_of(options), "tokens a window: expected 32 as in this run, found 16");
@@ -176,7 +176,7 @@ BOOST_AUTO_TEST_CASE(a_file_that_cannot_be_written_is_an_error_and_leaves_nothin
   BOOST_TEST(fs::is_fifo(fifo));
   fs::remove(fifo);
   // A run that fails after it began to write: the file to compare with breaks off in its probabilities.
-  std::string broken = bytes_of(kFixtures / "noisy.lp");
+  std::string broken = bytes_of(kPerplexity / "noisy.lp");
   broken.replace(broken.size() - 4, 4, "\xFF\xFF\xFF\x7F", 4);  // NaN
   options = options_of("models/tiny-llama2.gguf", 16);
   options.most_windows = 3;
