@@ -6,7 +6,7 @@
 namespace llorch::http {
 namespace {
 
-bool is_control(char c) {
+bool is_control_but_tab(char c) {
   const auto byte = static_cast<std::uint8_t>(c);
   return (byte < 0x20 && c != '\t') || byte == 0x7F;
 }
@@ -75,7 +75,7 @@ void ChunkedDecoder::step(char c) {
         state_ = State::kSizeLf;
         return;
       }
-      if (is_control(c)) return fail(400, "chunked body: a control character in a chunk extension");
+      if (is_control_but_tab(c)) return fail(400, "chunked body: a control character in a chunk extension");
       return spend(&extension_bytes_, "chunk extensions");
     case State::kSizeLf:
       if (c != '\n') return fail(400, "chunked body: expected CRLF");
@@ -90,7 +90,7 @@ void ChunkedDecoder::step(char c) {
         state_ = state_ == State::kTrailerStart ? State::kFinalLf : State::kTrailerLf;
         return;
       }
-      if (is_control(c)) return fail(400, "chunked body: a control character in a trailer");
+      if (is_control_but_tab(c)) return fail(400, "chunked body: a control character in a trailer");
       state_ = State::kTrailer;
       return spend(&trailer_bytes_, "trailers");
     case State::kTrailerLf:

@@ -1,10 +1,8 @@
 #include "http/client.hpp"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
@@ -12,6 +10,7 @@
 #include <utility>
 
 #include "base/url.hpp"
+#include "http/await.hpp"
 
 namespace llorch::http {
 namespace asio = boost::asio;
@@ -20,8 +19,6 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 namespace {
-
-constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
 /// A name server's silence cannot be cancelled, only waited for no longer; so the answer may outlive the request.
 struct Lookup {

@@ -3,20 +3,19 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <utility>
 
+#include "http/await.hpp"
+
 namespace llorch::http {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
 namespace {
-
-constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
 // What a peer that does not read can make the kernel hold for it (the kernel doubles the figure).
 constexpr int kSendBufferBytes = 64 * 1024;

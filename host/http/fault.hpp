@@ -17,6 +17,11 @@ struct Fault {
   std::string message;
 };
 
+/// A fault of the client: status 400.
+[[nodiscard]] inline Fault bad_request(std::string message) {
+  return Fault{400, std::move(message)};
+}
+
 /// Found by argument-dependent look-up when Parsed::value() is called on a fault.
 [[noreturn]] inline void throw_exception_from_error(const Fault& fault, const boost::source_location&) {
   throw std::runtime_error(fault.message);

@@ -10,10 +10,6 @@
 namespace llorch::http {
 namespace {
 
-Fault bad(std::string message) {
-  return Fault{400, std::move(message)};
-}
-
 bool is_token_char(char c) {  // RFC 9110 section 5.6.2
   if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) return true;
   return std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
@@ -56,21 +52,22 @@ Parsed<void> parse_request_line(std::string_view line, Head& head) {
   const std::size_t first = line.find(' ');
   const std::size_t second = first == std::string_view::npos ? first : line.find(' ', first + 1);
   if (second == std::string_view::npos || line.find(' ', second + 1) != std::string_view::npos) {
-    return bad("request line: expected 'METHOD target HTTP/1.1' with single spaces");
+    return bad_request("request line: expected 'METHOD target HTTP/1.1' with single spaces");
   }
   const std::string_view method = line.substr(0, first);
   const std::string_view target = line.substr(first + 1, second - first - 1);
   const std::string_view version = line.substr(second + 1);
   constexpr std::size_t kLongestMethod = 32;
-  if (!is_token(method) || method.size() > kLongestMethod) return bad("request line: the method is not a token");
+  if (!is_token(method) || method.size() > kLongestMethod)
+    return bad_request("request line: the method is not a token");
   const auto visible = [](char c) { return c > 0x20 && c < 0x7F; };
   if (target.empty() || !std::all_of(target.begin(), target.end(), visible)) {
-    return bad("request line: the target must be visible ASCII");
+    return bad_request("request line: the target must be visible ASCII");
   }
   const auto digit = [](char c) { return c >= '0' && c <= '9'; };
   if (version.size() != 8 || !version.starts_with("HTTP/") || !digit(version[5]) || version[6] != '.' ||
       !digit(version[7])) {
-    return bad("request line: expected HTTP/1.1 or HTTP/1.0 as the version");
+    return bad_request("request line: expected HTTP/1.1 or HTTP/1.0 as the version");
   }
   if (version != "HTTP/1.1" && version != "HTTP/1.0") return Fault{505, "only HTTP/1.1 and HTTP/1.0 are spoken here"};
   auto parsed = parse_target(method, target);
@@ -83,11 +80,11 @@ Parsed<void> parse_request_line(std::string_view line, Head& head) {
 }
 
 Parsed<void> parse_header_line(std::string_view line, Head& head) {
-  if (line.front() == ' ' || line.front() == '\t') return bad("header: folded lines are not accepted");
+  if (line.front() == ' ' || line.front() == '\t') return bad_request("header: folded lines are not accepted");
   const std::size_t colon = line.find(':');
-  if (colon == std::string_view::npos) return bad("header: expected 'name: value'");
+  if (colon == std::string_view::npos) return bad_request("header: expected 'name: value'");
   const std::string_view name = line.substr(0, colon);
-  if (!is_token(name)) return bad("header: the name must be a token, directly followed by ':'");
+  if (!is_token(name)) return bad_request("header: the name must be a token, directly followed by ':'");
   head.headers.emplace_back(lower(name), trim(line.substr(colon + 1)));
   return {};
 }
@@ -96,20 +93,20 @@ Parsed<void> check_host(const Head& head) {
   const auto is_host = [](const auto& header) { return header.first == "host"; };
   const auto count = std::count_if(head.headers.begin(), head.headers.end(), is_host);
   if (count > 1 || (count == 0 && head.minor_version == 1)) {
-    return bad("header host: expected exactly one, found " + std::to_string(count));
+    return bad_request("header host: expected exactly one, found " + std::to_string(count));
   }
   if (count == 0) return {};
   const std::string& value = std::find_if(head.headers.begin(), head.headers.end(), is_host)->second;
   if (value.find_first_of(" \t,/\\@?#\"<>{}|^`") != std::string::npos) {
-    return bad("header host: expected host[:port]");
+    return bad_request("header host: expected host[:port]");
   }
   return {};
 }
 
 Parsed<void> read_content_length(std::string_view value, Head& head) {
-  if (head.content_length) return bad("header content-length: given more than once");
+  if (head.content_length) return bad_request("header content-length: given more than once");
   if (value.empty() || value.find_first_not_of("0123456789") != std::string_view::npos) {
-    return bad("header content-length: expected one decimal number");
+    return bad_request("header content-length: expected one decimal number");
   }
   constexpr auto kMax = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t length = 0;
@@ -125,11 +122,11 @@ Parsed<void> read_content_length(std::string_view value, Head& head) {
 // RFC 9112 section 6.1: chunked comes last and once. Other codings are legal but not spoken here.
 Parsed<void> check_codings(const std::vector<std::string>& codings, Head& head) {
   if (codings.empty()) return {};
-  if (head.minor_version == 0) return bad("header transfer-encoding: not allowed on HTTP/1.0");
-  if (head.content_length) return bad("header transfer-encoding: not allowed together with content-length");
-  if (codings.back() != "chunked") return bad("header transfer-encoding: must end in chunked");
+  if (head.minor_version == 0) return bad_request("header transfer-encoding: not allowed on HTTP/1.0");
+  if (head.content_length) return bad_request("header transfer-encoding: not allowed together with content-length");
+  if (codings.back() != "chunked") return bad_request("header transfer-encoding: must end in chunked");
   if (std::count(codings.begin(), codings.end(), "chunked") > 1) {
-    return bad("header transfer-encoding: chunked given more than once");
+    return bad_request("header transfer-encoding: chunked given more than once");
   }
   if (codings.size() > 1) return Fault{501, "header transfer-encoding: only chunked is spoken here"};
   head.chunked = true;
@@ -183,7 +180,7 @@ HeadScan scan_head(std::string_view bytes, std::size_t* offset) {
 Parsed<Head> parse_head(std::string_view bytes) {
   std::size_t offset = 0;
   if (scan_head(bytes, &offset) != HeadScan::kComplete || offset != bytes.size()) {
-    return bad("head: expected lines that end in CRLF, without control characters, up to one empty line");
+    return bad_request("head: expected lines that end in CRLF, without control characters, up to one empty line");
   }
   bytes.remove_suffix(2);
   Head head;
@@ -192,7 +189,7 @@ Parsed<Head> parse_head(std::string_view bytes) {
     const std::size_t end = bytes.find("\r\n");
     const std::string_view line = bytes.substr(0, end);
     bytes.remove_prefix(end + 2);
-    if (line.empty()) return bad("head: the request line is empty");
+    if (line.empty()) return bad_request("head: the request line is empty");
     if (head.headers.size() == kMaxHeaderLines) return Fault{431, "more than 100 header lines"};
     auto done = is_first ? parse_request_line(line, head) : parse_header_line(line, head);
     if (!done) return done.error();

@@ -2,14 +2,13 @@
 
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
+#include "http/await.hpp"
 #include "http/response_text.hpp"
 #include "http/session.hpp"
 
@@ -37,7 +36,6 @@ class Listener : public std::enable_shared_from_this<Listener> {
 
  private:
   static asio::awaitable<void> accept_loop(std::shared_ptr<Listener> self) {
-    constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
     bool complained = false;
     for (;;) {
       tcp::socket socket(self->acceptor_.get_executor());

@@ -9,10 +9,6 @@
 namespace llorch::http {
 namespace {
 
-Fault bad(std::string message) {
-  return Fault{400, std::move(message)};
-}
-
 std::optional<unsigned> hex_digit(char c) {
   if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
   if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a') + 10;
@@ -39,30 +35,30 @@ Parsed<std::string> decode_path(std::string_view raw) {
     if (c == '%') {
       const auto high = i + 1 < raw.size() ? hex_digit(raw[i + 1]) : std::nullopt;
       const auto low = i + 2 < raw.size() ? hex_digit(raw[i + 2]) : std::nullopt;
-      if (!high || !low) return bad("path: '%' must be followed by two hexadecimal digits");
+      if (!high || !low) return bad_request("path: '%' must be followed by two hexadecimal digits");
       c = static_cast<char>(*high * 16 + *low);
       i += 2;
-      if (c == '/') return bad("path: an encoded slash (%2F) is not accepted");
+      if (c == '/') return bad_request("path: an encoded slash (%2F) is not accepted");
     }
     const auto byte = static_cast<std::uint8_t>(c);
-    if (byte < 0x20 || byte == 0x7F) return bad("path: control characters are not accepted");
-    if (c == '\\') return bad("path: a back-slash is not accepted");
+    if (byte < 0x20 || byte == 0x7F) return bad_request("path: control characters are not accepted");
+    if (c == '\\') return bad_request("path: a back-slash is not accepted");
     path.push_back(c);
   }
-  if (!is_utf8(path)) return bad("path: not valid UTF-8 after decoding");
-  if (has_dot_segment(path)) return bad("path: '.' and '..' segments are not accepted");
+  if (!is_utf8(path)) return bad_request("path: not valid UTF-8 after decoding");
+  if (has_dot_segment(path)) return bad_request("path: '.' and '..' segments are not accepted");
   return path;
 }
 
 // What follows the authority of `http://authority/path?query`; a missing path means '/'.
 Parsed<std::string> origin_form_of(std::string_view absolute) {
   constexpr std::string_view kScheme = "http://";
-  if (!absolute.starts_with(kScheme)) return bad("request target: expected a path that begins with '/'");
+  if (!absolute.starts_with(kScheme)) return bad_request("request target: expected a path that begins with '/'");
   absolute.remove_prefix(kScheme.size());
   const std::size_t end = std::min(absolute.find_first_of("/?"), absolute.size());
   const std::string_view authority = absolute.substr(0, end);
   if (authority.empty() || authority.find('@') != std::string_view::npos) {
-    return bad("request target: expected http://host[:port]/path without user information");
+    return bad_request("request target: expected http://host[:port]/path without user information");
   }
   std::string rest(absolute.substr(end));
   if (rest.empty() || rest.front() == '?') rest.insert(rest.begin(), '/');
@@ -74,9 +70,9 @@ Parsed<std::string> origin_form_of(std::string_view absolute) {
 Parsed<Target> parse_target(std::string_view method, std::string_view target) {
   if (target == "*") {
     if (method == "OPTIONS") return Target{"*", ""};
-    return bad("request target: '*' is for OPTIONS only");
+    return bad_request("request target: '*' is for OPTIONS only");
   }
-  if (target.find('#') != std::string_view::npos) return bad("request target: a fragment is not accepted");
+  if (target.find('#') != std::string_view::npos) return bad_request("request target: a fragment is not accepted");
   std::string origin(target);
   if (!target.starts_with('/')) {
     auto form = origin_form_of(target);
