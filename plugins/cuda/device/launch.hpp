@@ -8,6 +8,8 @@
 
 #if defined(LLORCH_CUDA_EMULATION)
 #include <functional>
+#include <memory>
+#include <vector>
 #endif
 
 namespace llorch::cuda {
@@ -28,9 +30,14 @@ namespace detail {
 void launch_kernel(Stream& stream, const char* name, const void* function, Dim grid, Dim block,
                    std::size_t shared_bytes, void** arguments);
 #if defined(LLORCH_CUDA_EMULATION)
-/// `body` runs the kernel for the current thread.
+/// A kernel and its arguments: `body` runs it for the current thread.
+struct EmulatedCall {
+  std::function<void()> body;
+  const void* function;          // the kernel's own
+  std::vector<void*> arguments;  // where each lies; `body` keeps them
+};
 void launch_emulated(Stream& stream, const char* name, Dim grid, Dim block, std::size_t shared_bytes,
-                     std::function<void()> body);
+                     EmulatedCall call);
 #endif
 /// The address on the host of a kernel that does nothing: compiled as all of them are.
 [[nodiscard]] const void* a_kernel();
@@ -46,11 +53,14 @@ template <class... Parameters, class... Arguments>
 void launch(Stream& stream, const char* name, void (*kernel)(Parameters...), Dim grid, Dim block,
             std::size_t shared_bytes, Arguments&&... arguments) {
   static_assert(sizeof...(Parameters) == sizeof...(Arguments), "one argument for each parameter of the kernel");
-  std::tuple<Parameters...> values(std::forward<Arguments>(arguments)...);
 #if defined(LLORCH_CUDA_EMULATION)
-  detail::launch_emulated(stream, name, grid, block, shared_bytes,
-                          [kernel, values = std::move(values)] { std::apply(kernel, values); });
+  const auto values = std::make_shared<std::tuple<Parameters...>>(std::forward<Arguments>(arguments)...);
+  detail::launch_emulated(
+      stream, name, grid, block, shared_bytes,
+      {[kernel, values] { std::apply(kernel, *values); }, reinterpret_cast<const void*>(kernel),
+       std::apply([](Parameters&... value) { return std::vector<void*>{static_cast<void*>(&value)...}; }, *values)});
 #else
+  std::tuple<Parameters...> values(std::forward<Arguments>(arguments)...);
   std::apply(
       [&](Parameters&... value) {
         void* pointers[] = {static_cast<void*>(&value)..., nullptr};

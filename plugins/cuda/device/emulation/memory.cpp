@@ -72,6 +72,7 @@ Settings& settings() {
       s.grids_for_an_early_block = static_cast<unsigned>(std::max(1, std::atoi(v)));
     }
     if (const char* v = std::getenv("LLORCH_CUDA_EMULATION_FAIL")) set_failure(s, v);
+    if (const char* v = std::getenv("LLORCH_CUDA_EMULATION_PTX")) s.ptx_folder = v;
     s.trace = std::getenv("LLORCH_CUDA_EMULATION_TRACE") != nullptr;
     // NOLINTEND(concurrency-mt-unsafe)
     return s;
@@ -123,6 +124,17 @@ std::uint64_t memory_in_use(int device) {
   for (const auto& [data, piece] : all.pieces)
     sum += piece.device == device ? piece.bytes : 0;
   return sum;
+}
+
+Touched touched(const void* at, std::uint64_t bytes) {
+  const auto& pieces = memory().pieces;  // whose lock is held: memory is open
+  const auto* begin = static_cast<const unsigned char*>(at);
+  auto behind = pieces.upper_bound(const_cast<void*>(at));
+  if (behind == pieces.begin()) return {};
+  const auto& [data, piece] = *std::prev(behind);
+  const auto offset = static_cast<std::uint64_t>(begin - static_cast<const unsigned char*>(data));
+  if (offset > piece.bytes || bytes > piece.bytes - offset) return {};
+  return {true, piece.constant};
 }
 
 void open_all_but_constant(bool open) {

@@ -23,6 +23,13 @@ class OpenMemory {
   void check() const;
 };
 
+struct Touched {
+  bool inside = false;  ///< all of it lies in one piece of memory
+  bool constant = false;
+};
+/// While memory is open.
+[[nodiscard]] Touched touched(const void* at, std::uint64_t bytes);
+
 /// While memory is open, for the first part of a kernel: closed, only constant memory can be read and nothing written.
 void open_all_but_constant(bool open);
 

@@ -14,6 +14,7 @@
 
 #include "cuda/device/emulation/fibers.hpp"
 #include "cuda/device/emulation/memory.hpp"
+#include "cuda/device/emulation/ptx/machine.hpp"
 #include "cuda/device/emulation/settings.hpp"
 #include "cuda/device/launch.hpp"
 #include "cuda/device/runtime.hpp"
@@ -287,15 +288,18 @@ void Graph::launch(Stream& stream) const {
 namespace detail {
 
 void launch_emulated(Stream& stream, const char* name, Dim grid, Dim block, std::size_t shared_bytes,
-                     std::function<void()> body) {
+                     EmulatedCall call) {
   check_launch(name, grid, block, shared_bytes, emulation::settings().shared_bytes);
-  stream.impl().add([=, overlaps = stream.impl().overlaps, body = std::move(body)] {
+  stream.impl().add([=, overlaps = stream.impl().overlaps, call = std::move(call)] {
     if (emulation::settings().trace) std::fprintf(stderr, "emulation: %s\n", name);
     static std::uint64_t launches = 0;  // of the one that fails; the lock of all streams is held
     if (emulation::settings().failing_kernel == name && ++launches >= emulation::settings().failing_launch) {
       abi::fail(LLORCH_DEVICE_ERROR, "kernel ", name, ": fails, as LLORCH_CUDA_EMULATION_FAIL wants");
     }
-    emulation::run_grid({name, grid, block, shared_bytes, &body, overlaps});
+    const emulation::Grid work{name, grid, block, shared_bytes, &call.body, overlaps};
+    const std::string& folder = emulation::settings().ptx_folder;
+    if (folder.empty()) return emulation::run_grid(work);
+    ptx::run_grid(work, ptx::find_kernel(folder, call.function), call.arguments.data());
   });
 }
 

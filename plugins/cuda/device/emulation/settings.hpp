@@ -18,6 +18,7 @@ struct Settings {
   unsigned grids_for_an_early_block = 8;
   std::string failing_kernel;        // LLORCH_CUDA_EMULATION_FAIL=NAME: launching this one is a device error
   std::uint64_t failing_launch = 1;  // NAME:N: from its launch N on, counted from 1
+  std::string ptx_folder;            // LLORCH_CUDA_EMULATION_PTX: kernels run from the .ptx files there
   bool trace = false;                // LLORCH_CUDA_EMULATION_TRACE: each kernel's name to stderr before it runs
 };
 
