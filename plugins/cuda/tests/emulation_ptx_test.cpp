@@ -186,9 +186,38 @@ BOOST_AUTO_TEST_CASE(threads_that_do_not_come_together_are_named) {
                   "expected all lanes as members");
 }
 
+BOOST_AUTO_TEST_CASE(shared_memory_that_threads_touch_without_having_met_is_named) {
+  // Each thread writes a word of its own, then reads that of the thread `distance` further.
+  const auto neighbours = [](const std::string& between, int distance) {
+    return std::string(kWait) + "mov.u32 %r3, llorch_sharedE; shl.b32 %r4, %r2, 2; add.s32 %r4, %r3, %r4;\n" +
+           "st.shared.u32 [%r4], %r2;\n" + between + "\nxor.b32 %r5, %r2, " + std::to_string(distance) +
+           "; shl.b32 %r5, %r5, 2; add.s32 %r5, %r3, %r5; ld.shared.u32 %r6, [%r5]; st.global.u32 [%rd2], %r6;\n";
+  };
+  const std::string of_warp = "bar.warp.sync 0xffffffff;", of_block = "bar.sync 0;";
+  check_complaint(neighbours("", 1), "reads shared memory at ");
+  check_complaint(neighbours("", 1), "which it has not met since");
+  check_complaint(neighbours(of_warp, 32), ", which it has not met since");  // whoever comes first
+  check_complaint(neighbours(of_warp, 1) + "st.shared.u32 [%r4], %r1;", " read, which it has not met since");
+  check_complaint(neighbours(of_block, 32) + of_warp + "st.shared.u32 [%r4], %r1;", ", which it has not met since");
+  for (const std::string& right : {neighbours(of_warp, 1), neighbours(of_block, 32),
+                                   neighbours(of_block, 32) + of_block + "st.shared.u32 [%r4], %r1;",
+                                   neighbours(of_warp, 1) + of_warp + "st.shared.u32 [%r4], %r1;", neighbours("", 0)})
+    BOOST_TEST(run(kernel_of(right)).complaint == "", right);
+  // A copy belongs to its thread until it has waited, and to others after a barrier.
+  const std::string copy =
+      std::string(kWait) +
+      "mov.u32 %r3, llorch_sharedE; shl.b32 %r4, %r2, 4; add.s32 %r4, %r3, %r4;\n"
+      "cp.async.cg.shared.global [%r4], [%rd1], 16; cp.async.commit_group; cp.async.wait_group 0;\n"
+      "xor.b32 %r5, %r4, 16;";
+  check_complaint(copy + "ld.shared.u32 %r6, [%r5];", " wrote, which it has not met since");
+  BOOST_TEST(run(kernel_of(copy + of_warp + "ld.shared.u32 %r6, [%r5];")).complaint == "");
+}
+
 BOOST_AUTO_TEST_CASE(a_kernel_that_ends_too_early_is_named) {
   check_complaint("add.s32 %r3, %r2, 1;", "ends without griddepcontrol.wait");
-  check_complaint(std::string(kWait) + "mov.u32 %r3, llorch_sharedE; cp.async.cg.shared.global [%r3], [%rd1], 16;",
+  check_complaint(std::string(kWait) +
+                      "mov.u32 %r3, llorch_sharedE; shl.b32 %r4, %r2, 4; add.s32 %r4, %r3, %r4;\n"
+                      "cp.async.cg.shared.global [%r4], [%rd1], 16;",
                   "ends before its copies to shared memory have come");
 }
 

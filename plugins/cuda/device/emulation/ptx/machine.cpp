@@ -181,6 +181,7 @@ void run_block(std::vector<Warp>& warps, const emulation::Grid& grid, const Kern
     for (std::size_t k = 0; k < n; ++k)
       ended += Runner(warps[(first + k) % n], kernel.code).run() == Stop::kEnd ? 1 : 0;
     if (ended == n) return;
+    warps.front().block->races->block_meets();
     if (ended != 0) {
       abi::fail(LLORCH_DEVICE_ERROR, "PTX of ", kernel.name, ": ", ended, " warps of ", n,
                 " have ended, the others wait at a barrier of the block");
@@ -191,13 +192,16 @@ void run_block(std::vector<Warp>& warps, const emulation::Grid& grid, const Kern
 }  // namespace
 
 void run_grid(const emulation::Grid& grid, const Kernel& kernel, void* const* arguments) {
+  // One grid at a time: memory is open.
   static emulation::Random random(1);
+  static Races races;
   std::vector<unsigned char> parameters(kernel.parameter_bytes);
   for (std::size_t i = 0; i < kernel.parameters.size(); ++i)
     std::memcpy(parameters.data() + kernel.parameters[i].offset, arguments[i], kernel.parameters[i].bytes);
   Block block;
   block.kernel = &kernel;
   block.parameters = parameters.data();
+  block.races = &races;
   std::vector<Warp> warps(std::size_t{grid.block.x} * grid.block.y * grid.block.z / kLanes);
   for (std::size_t i = 0; i < warps.size(); ++i) {
     warps[i].words = kernel.words;
@@ -212,6 +216,7 @@ void run_grid(const emulation::Grid& grid, const Kernel& kernel, void* const* ar
     block.index = {static_cast<unsigned>(at % grid.grid.x), static_cast<unsigned>(at / grid.grid.x % grid.grid.y),
                    static_cast<unsigned>(at / grid.grid.x / grid.grid.y)};
     block.shared.assign(grid.shared_bytes, 0xff);
+    races.begin(grid.shared_bytes);
     run_block(warps, grid, kernel, random);
   }
 }

@@ -112,6 +112,11 @@ unsigned char* Warp::at(const Instruction& i, int lane, std::uint64_t address, s
     if (address < kSharedBegin || address > end || bytes > end - address) {
       fail(i, lane, "shared memory has bytes ", kSharedBegin, " to ", end, ", touched ", address);
     }
+    const unsigned thread = index * kLanes + static_cast<unsigned>(lane);
+    if (const auto race = block->races->touch(thread, epoch, address - kSharedBegin, bytes, write)) {
+      fail(i, lane, write ? "writes" : "reads", " shared memory at ", address, " that thread ", race->other,
+           race->other_wrote ? " wrote" : " read", ", which it has not met since");
+    }
     return block->shared.data() + (address - kSharedBegin);
   }
   if (space == Space::kLocal) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cuda/device/emulation/ptx/program.hpp"
+#include "cuda/device/emulation/ptx/races.hpp"
 
 namespace llorch::cuda::ptx {
 
@@ -21,6 +22,7 @@ struct Block {
   const unsigned char* parameters = nullptr;
   std::vector<unsigned char> shared;
   std::array<unsigned, 3> index{};
+  Races* races = nullptr;
 };
 
 /// A copy of 16 bytes that has not arrived.
@@ -49,6 +51,7 @@ class Warp {
   Mask waited = 0;   ///< those that were at griddepcontrol.wait
   Block* block = nullptr;
   unsigned index = 0;
+  std::uint32_t epoch = 0;           ///< how often its lanes have met at bar.warp.sync
   std::vector<unsigned char> local;  ///< of all lanes
   std::array<std::vector<std::vector<Copy>>, kLanes> copies;
 
@@ -80,8 +83,8 @@ class Warp {
     words[operand.at] = (words[operand.at] & ~lanes) | (value & lanes);
   }
 
-  /// The bytes at an address, for one access of a lane. Throws for what is not there, not aligned, or not to be touched
-  /// before griddepcontrol.wait.
+  /// The bytes at an address, for one access of a lane. Throws for what is not there, not aligned, not to be touched
+  /// before griddepcontrol.wait, or touched by another thread that this one has not met since.
   [[nodiscard]] unsigned char* at(const Instruction& i, int lane, std::uint64_t address, std::uint32_t bytes,
                                   bool write);
   /// Throws abi::Failure that names kernel, line, block and thread.

@@ -13,6 +13,10 @@ namespace {
 
 void nothing(Warp& /*warp*/, const Instruction& /*i*/, Mask /*lanes*/) {}
 
+void warp_meets(Warp& w, const Instruction& /*i*/, Mask /*lanes*/) {
+  ++w.epoch;
+}
+
 void wait_for_previous(Warp& w, const Instruction& /*i*/, Mask lanes) {
   w.waited |= lanes;
 }
@@ -113,7 +117,7 @@ void add_warp_instructions(Forms& forms) {
   forms["shfl.sync.idx.b32"] = together(shuffle<false>, {4, 4, 4, 4, 4});
   forms["ldmatrix.sync.aligned.m8n8.x4.shared.b16"] = together(run_load_matrix, {4, 4, 4, 4, 4});
   forms["bar.sync"] = {nothing, {4}, Flow::kBlockSync};
-  forms["bar.warp.sync"] = together(nothing, {4});
+  forms["bar.warp.sync"] = together(warp_meets, {4});
   const auto product = [&](const char* name, Run run, std::size_t n_operands) {
     forms[std::string("mma.sync.aligned.") + name] = together(run, std::vector<std::uint8_t>(n_operands, 4));
   };
