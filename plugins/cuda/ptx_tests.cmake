@@ -17,10 +17,12 @@ function(add_ptx_tests architecture shared_bytes)
   target_compile_options(${made} PRIVATE --fmad=false)
 
   ptx_environment(environment ${architecture} ${shared_bytes})
-  # But for the cases of the other emulation's own.
-  add_test(NAME cuda_from_ptx_of_${architecture} COMMAND test_cuda_emulated --run_test=!emulation)
+  # But for the cases of the emulations' own.
+  add_test(NAME cuda_from_ptx_of_${architecture} COMMAND test_cuda_emulated --run_test=!emulation,ptx_of_kernels)
   set_tests_properties(cuda_from_ptx_of_${architecture} PROPERTIES LABELS plugins TIMEOUT 600 ENVIRONMENT "${environment}")
-  if(arg_SLOW)
+  if(NOT arg_SLOW)
+    add_dependencies(test_cuda_emulated ${made})
+  else()
     set_target_properties(${made} PROPERTIES EXCLUDE_FROM_ALL ON)
     add_test(NAME build_ptx_of_${architecture} COMMAND "${CMAKE_COMMAND}" --build "${CMAKE_BINARY_DIR}" --target ${made})
     set_tests_properties(build_ptx_of_${architecture} PROPERTIES

@@ -33,8 +33,12 @@ void launch_kernel(Stream& stream, const char* name, const void* function, Dim g
 /// A kernel and its arguments: `body` runs it for the current thread.
 struct EmulatedCall {
   std::function<void()> body;
-  const void* function;          // the kernel's own
-  std::vector<void*> arguments;  // where each lies; `body` keeps them
+  const void* function;  // the kernel's own
+  struct Argument {
+    const void* data;
+    std::size_t bytes;
+  };
+  std::vector<Argument> arguments;  // `body` keeps them
 };
 void launch_emulated(Stream& stream, const char* name, Dim grid, Dim block, std::size_t shared_bytes,
                      EmulatedCall call);
@@ -55,10 +59,13 @@ void launch(Stream& stream, const char* name, void (*kernel)(Parameters...), Dim
   static_assert(sizeof...(Parameters) == sizeof...(Arguments), "one argument for each parameter of the kernel");
 #if defined(LLORCH_CUDA_EMULATION)
   const auto values = std::make_shared<std::tuple<Parameters...>>(std::forward<Arguments>(arguments)...);
-  detail::launch_emulated(
-      stream, name, grid, block, shared_bytes,
-      {[kernel, values] { std::apply(kernel, *values); }, reinterpret_cast<const void*>(kernel),
-       std::apply([](Parameters&... value) { return std::vector<void*>{static_cast<void*>(&value)...}; }, *values)});
+  detail::launch_emulated(stream, name, grid, block, shared_bytes,
+                          {[kernel, values] { std::apply(kernel, *values); }, reinterpret_cast<const void*>(kernel),
+                           std::apply(
+                               [](Parameters&... value) {
+                                 return std::vector<detail::EmulatedCall::Argument>{{&value, sizeof value}...};
+                               },
+                               *values)});
 #else
   std::tuple<Parameters...> values(std::forward<Arguments>(arguments)...);
   std::apply(

@@ -58,8 +58,7 @@ Outcome run(const std::string& text, std::uint32_t n = 0) {
   std::memset(memory, 0, kThreads * sizeof(std::uint32_t));
   try {
     const ptx::Kernel kernel = ptx::assemble("test.ptx", text, text.find(".entry"));
-    void* const arguments[] = {&memory, &n};
-    ptx::run_grid({"a_kernel", {1}, {kThreads}, 1024, nullptr}, kernel, arguments);
+    ptx::run_grid({"a_kernel", {1}, {kThreads}, 1024, nullptr}, kernel, {{&memory, sizeof memory}, {&n, sizeof n}});
     std::memcpy(outcome.out.data(), memory, kThreads * sizeof(std::uint32_t));
   } catch (const abi::Failure& failure) {
     outcome.complaint = failure.what();
@@ -151,6 +150,8 @@ BOOST_AUTO_TEST_CASE(numbers_are_converted_by_the_rules_of_the_isa) {
       {"mov.u64 %rd3, 0x1ffffffff; cvt.s64.s32 %rd4, %rd3; cvt.u32.u64 %r4, %rd4;", 0xffffffff},
       {"mov.u32 %r3, 0x80112233; prmt.b32 %r4, %r3, %r2, 0xb210;", 0xff112233},  // the sign of byte 3
       {"mov.u32 %r3, 0x80; mov.u32 %r5, 2; dp4a.s32.s32 %r4, %r3, %r5, -1;", 0xfffffeff},
+      {"mov.f32 %f1, 0fFFC00001; min.f32 %f2, %f1, %f1; mov.b32 %r4, %f2;", 0x7fffffff},  // the only NaN computed
+      {"mov.pred %p1, -1; selp.b32 %r4, 1, 2, %p1;", 1},
       {"mov.u32 %r3, -7; shr.s32 %r4, %r3, 40;", 0xffffffff},
       {"mov.u32 %r3, 5; mov.u32 %r5, 0xff; bfi.b32 %r4, %r3, %r5, 4, 3;", 0xdf},
   };
@@ -171,7 +172,10 @@ BOOST_AUTO_TEST_CASE(what_a_kernel_may_not_touch_is_named_with_line_block_and_th
                       "mov.u32 %r3, llorch_sharedE; ld.shared.v4.u32 {%r4, %r5, %r6, %r7}, [%r3+1008]; "
                       "ld.shared.u32 %r4, [%r3+1024];",
                   "shared memory has bytes 1024 to 2048, touched 2048");
-  check_complaint(std::string(kWait) + "ld.param.u32 %r3, [a_kernel_param_0+12];", "parameters end before 16");
+  for (const char* at : {"+12", "+-4"})
+    check_complaint(std::string(kWait) + "ld.param.u32 %r3, [a_kernel_param_0" + at + "];", "parameters have 12 bytes");
+  check_complaint(std::string(kWait) + "ld.param.u32 %r3, [a_kernel_param_0+2];", "is not aligned to 4 bytes");
+  check_complaint(std::string(kWait) + "mov.u32 %r3, 0; div.u32 %r4, %r2, %r3;", "divides by zero");
 }
 
 BOOST_AUTO_TEST_CASE(threads_that_do_not_come_together_are_named) {
@@ -181,7 +185,11 @@ BOOST_AUTO_TEST_CASE(threads_that_do_not_come_together_are_named) {
   check_complaint(half + "@%p1 ret;\n shfl.sync.idx.b32 %r3|%p2, %r2, 0, 31, -1;", "wants all lanes, some have ended");
   check_complaint(half + "@%p1 bar.sync 0;", "only some lanes want what all must do");
   check_complaint(std::string(kWait) + "setp.gt.u32 %p1, %r2, 31;\n@%p1 ret;\n bar.sync 0;",
-                  "1 warps of 2 have ended, the others wait at a barrier of the block");
+                  "1 warps of 2 have ended, the others wait at the barrier of line ");
+  check_complaint(
+      std::string(kWait) + "setp.gt.u32 %p1, %r2, 31;\n@%p1 bra $other; bar.sync 0; ret;\n$other: bar.sync 0;",
+      "waits at a barrier of the block, others at that of line ");
+  check_complaint(std::string(kWait) + "bar.warp.sync 1;", "expected all lanes as members of a barrier");
   check_complaint(std::string(kWait) + "shfl.sync.idx.b32 %r3|%p2, %r2, 0, 31, 0xffff;",
                   "expected all lanes as members");
 }
@@ -211,6 +219,9 @@ BOOST_AUTO_TEST_CASE(shared_memory_that_threads_touch_without_having_met_is_name
       "xor.b32 %r5, %r4, 16;";
   check_complaint(copy + "ld.shared.u32 %r6, [%r5];", " wrote, which it has not met since");
   BOOST_TEST(run(kernel_of(copy + of_warp + "ld.shared.u32 %r6, [%r5];")).complaint == "");
+  std::string late = copy;  // a barrier before the copy has come does not make it visible to others
+  late.insert(late.find("cp.async.wait_group"), of_block);
+  check_complaint(late + "ld.shared.u32 %r6, [%r5];", ", which it has not met since");
 }
 
 BOOST_AUTO_TEST_CASE(a_kernel_that_ends_too_early_is_named) {
@@ -228,6 +239,9 @@ BOOST_AUTO_TEST_CASE(a_text_with_unknown_or_wrong_parts_is_refused_with_file_and
   check_complaint("ld.volatile.global.u32 %r2, [%rd1];", "ld with volatile");
   check_complaint("mov.u32 %r99, 1;", "register %r99 of 32");
   check_complaint("bra $nowhere;", "no label $nowhere");
+  std::string small = kernel_of(kWait);
+  small.replace(small.find("64, 1, 1"), 8, "32, 1, 1");
+  BOOST_TEST(run(small).complaint == "PTX of a_kernel: a block of 64 threads, compiled for 32");
   check_complaint("call.uni somewhere, (%rd1);", "a call of somewhere");
 }
 

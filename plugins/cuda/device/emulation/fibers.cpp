@@ -78,14 +78,10 @@ class Machine {
   void arrive(transfer_t from);
   void run_body();
 
-  Random random{first_seed()};
+  Random random{settings().seed};
   std::mutex mutex;  // one grid at a time
 
  private:
-  static std::uint64_t first_seed() {
-    const char* seed = std::getenv("LLORCH_CUDA_EMULATION_SEED");  // NOLINT(concurrency-mt-unsafe): never set here
-    return seed == nullptr ? 1 : std::strtoull(seed, nullptr, 10);
-  }
   Thread& thread(unsigned warp, unsigned lane) { return threads_[warp * kWarp + lane]; }
   unsigned warp_of(const Thread& t) const { return static_cast<unsigned>(&t - threads_.data()) / kWarp; }
   void prepare(const Grid& grid);

@@ -72,6 +72,7 @@ Settings& settings() {
       s.grids_for_an_early_block = static_cast<unsigned>(std::max(1, std::atoi(v)));
     }
     if (const char* v = std::getenv("LLORCH_CUDA_EMULATION_FAIL")) set_failure(s, v);
+    if (const char* v = std::getenv("LLORCH_CUDA_EMULATION_SEED")) s.seed = std::strtoull(v, nullptr, 10);
     if (const char* v = std::getenv("LLORCH_CUDA_EMULATION_PTX")) s.ptx_folder = v;
     s.trace = std::getenv("LLORCH_CUDA_EMULATION_TRACE") != nullptr;
     // NOLINTEND(concurrency-mt-unsafe)

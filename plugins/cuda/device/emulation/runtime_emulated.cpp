@@ -299,7 +299,7 @@ void launch_emulated(Stream& stream, const char* name, Dim grid, Dim block, std:
     const emulation::Grid work{name, grid, block, shared_bytes, &call.body, overlaps};
     const std::string& folder = emulation::settings().ptx_folder;
     if (folder.empty()) return emulation::run_grid(work);
-    ptx::run_grid(work, ptx::find_kernel(folder, call.function), call.arguments.data());
+    ptx::run_grid(work, ptx::find_kernel(folder, call.function), call.arguments);
   });
 }
 

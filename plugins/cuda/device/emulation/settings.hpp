@@ -16,6 +16,7 @@ struct Settings {
   std::uint64_t shared_bytes_of_multiprocessor = std::uint64_t{164} << 10u;
   // LLORCH_CUDA_EMULATION_EARLY: of so many grids, one has a block that begins before the previous one ends
   unsigned grids_for_an_early_block = 8;
+  std::uint64_t seed = 1;            // LLORCH_CUDA_EMULATION_SEED: of the order in which threads run
   std::string failing_kernel;        // LLORCH_CUDA_EMULATION_FAIL=NAME: launching this one is a device error
   std::uint64_t failing_launch = 1;  // NAME:N: from its launch N on, counted from 1
   std::string ptx_folder;            // LLORCH_CUDA_EMULATION_PTX: kernels run from the .ptx files there

@@ -31,6 +31,14 @@ void map3(Warp& w, const Instruction& i, Mask lanes) {
     w.set<D>(i.operands[0], l, F()(w.get<A>(i.operands[1], l), w.get<A>(i.operands[2], l), w.get<C>(i.operands[3], l)));
   });
 }
+/// Integers: what a division by zero gives is not said.
+template <class T, class F>
+void divide(Warp& w, const Instruction& i, Mask lanes) {
+  each_lane(lanes, [&](int l) {
+    if (w.get<T>(i.operands[2], l) == 0) w.fail(i, l, "divides by zero");
+  });
+  map2<T, T, T, F>(w, i, lanes);
+}
 template <class A, class F>
 void compare(Warp& w, const Instruction& i, Mask lanes) {
   Mask result = 0;
@@ -82,6 +90,14 @@ void bit_field_insert_64(Warp& w, const Instruction& i, Mask lanes) {
 
 // ---- what is computed ----------------------------------------------------------------------------------------------
 
+/// Every NaN that is computed is the same one.
+template <class F>
+struct Canonical {
+  template <class... T>
+  float operator()(T... values) const {
+    return canonical(F()(values...));
+  }
+};
 struct Same {
   template <class T>
   T operator()(T a) const {
@@ -139,7 +155,6 @@ struct Divide {
   float operator()(float a, float b) const { return a / b; }
   template <class T>
   T operator()(T a, T b) const {
-    if (b == 0) return static_cast<T>(~T{0});  // unspecified by the ISA
     if constexpr (std::is_signed_v<T>) {
       if (b == -1) return Subtract()(T{0}, a);
     }
@@ -149,7 +164,6 @@ struct Divide {
 struct Remainder {
   template <class T>
   T operator()(T a, T b) const {
-    if (b == 0) return a;
     if constexpr (std::is_signed_v<T>) {
       if (b == -1) return 0;
     }
@@ -358,8 +372,8 @@ void add_integer(Forms& forms, const std::string& type) {
   forms["sub." + type] = binary<T, Subtract>();
   forms["mul.lo." + type] = binary<T, Multiply>();
   forms["mad.lo." + type] = {map3<T, T, T, MultiplyAdd>, {kBytes<T>, kBytes<T>, kBytes<T>, kBytes<T>}};
-  forms["div." + type] = binary<T, Divide>();
-  forms["rem." + type] = binary<T, Remainder>();
+  forms["div." + type] = {divide<T, Divide>, {kBytes<T>, kBytes<T>, kBytes<T>}};
+  forms["rem." + type] = {divide<T, Remainder>, {kBytes<T>, kBytes<T>, kBytes<T>}};
   forms["min." + type] = binary<T, Least>();
   forms["max." + type] = binary<T, Greatest>();
   forms["shr." + type] = shift<T, ShiftRight>();
@@ -416,18 +430,18 @@ void add_conversions_from(Forms& forms, const std::string& type) {
 }
 void add_floats(Forms& forms) {
   forms["mov.f32"] = unary<float, Same>();
-  forms["add.rn.f32"] = binary<float, Add>();
-  forms["sub.rn.f32"] = binary<float, Subtract>();
-  forms["mul.rn.f32"] = binary<float, Multiply>();
-  forms["div.rn.f32"] = binary<float, Divide>();
-  forms["fma.rn.f32"] = {map3<float, float, float, FusedMultiplyAdd>, {4, 4, 4, 4}};
-  forms["min.f32"] = binary<float, Least>();
-  forms["max.f32"] = binary<float, Greatest>();
+  forms["add.rn.f32"] = binary<float, Canonical<Add>>();
+  forms["sub.rn.f32"] = binary<float, Canonical<Subtract>>();
+  forms["mul.rn.f32"] = binary<float, Canonical<Multiply>>();
+  forms["div.rn.f32"] = binary<float, Canonical<Divide>>();
+  forms["fma.rn.f32"] = {map3<float, float, float, Canonical<FusedMultiplyAdd>>, {4, 4, 4, 4}};
+  forms["min.f32"] = binary<float, Canonical<Least>>();
+  forms["max.f32"] = binary<float, Canonical<Greatest>>();
   forms["neg.f32"] = unary<float, Negate>();
   forms["abs.f32"] = unary<float, Absolute>();
-  forms["sqrt.rn.f32"] = unary<float, SquareRoot>();
-  forms["cvt.rni.f32.f32"] = unary<float, NearestInteger>();
-  forms["cvt.f32.f16"] = conversion<float, std::uint16_t, FromHalf>();
+  forms["sqrt.rn.f32"] = unary<float, Canonical<SquareRoot>>();
+  forms["cvt.rni.f32.f32"] = unary<float, Canonical<NearestInteger>>();
+  forms["cvt.f32.f16"] = conversion<float, std::uint16_t, Canonical<FromHalf>>();
   forms["cvt.rn.f16.f32"] = conversion<std::uint16_t, float, ToHalf>();
   forms["selp.f32"] = selection<float>();
   forms["setp.eq.f32"] = comparison<float, Equal>();

@@ -11,72 +11,10 @@
 
 #include "cuda/device/emulation/ptx/operations.hpp"
 #include "cuda/device/emulation/ptx/program.hpp"
+#include "cuda/device/emulation/ptx/tokens.hpp"
 
 namespace llorch::cuda::ptx {
 namespace {
-
-struct Token {
-  std::string_view text;
-  std::uint32_t line;
-};
-
-bool is_word(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.' ||
-         c == '$' || c == '%';
-}
-
-/// From `at` to the end of the braces that open first.
-std::vector<Token> tokens_of(std::string_view text, std::size_t at) {
-  std::vector<Token> out;
-  auto line =
-      static_cast<std::uint32_t>(1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
-  int depth = 0;
-  while (at < text.size()) {
-    const char c = text[at];
-    if (c == '\n') ++line;
-    if (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
-      ++at;
-      continue;
-    }
-    if (text.substr(at, 2) == "//") {
-      at = text.find('\n', at);
-      continue;
-    }
-    std::size_t end = at + 1;
-    if (c == '"') {
-      end = text.find('"', at + 1) + 1;
-    } else if (is_word(c)) {
-      while (end < text.size() && (is_word(text[end]) || text.substr(end, 2) == "::"))
-        end += text[end] == ':' ? 2 : 1;
-    }
-    out.push_back({text.substr(at, end - at), line});
-    at = end;
-    if (c == '{') ++depth;
-    if (c == '}' && --depth == 0) break;
-  }
-  return out;
-}
-
-std::vector<std::string_view> parts_of(std::string_view opcode) {
-  std::vector<std::string_view> parts;
-  for (std::size_t begin = 0; begin <= opcode.size();) {
-    const std::size_t end = std::min(opcode.find('.', begin), opcode.size());
-    parts.push_back(opcode.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return parts;
-}
-
-/// Bytes of a type: "u32", ".b16", "pred".
-std::uint8_t bytes_of_type(std::string_view type) {
-  if (type.starts_with('.')) type.remove_prefix(1);
-  static const std::map<std::string_view, std::uint8_t> kTypes = {
-      {"pred", 0}, {"b8", 1},  {"u8", 1},  {"s8", 1},  {"b16", 2}, {"u16", 2}, {"s16", 2}, {"f16", 2},
-      {"b32", 4},  {"u32", 4}, {"s32", 4}, {"f32", 4}, {"b64", 8}, {"u64", 8}, {"s64", 8}, {"f64", 8}};
-  const auto found = kTypes.find(type);
-  if (found == kTypes.end()) abi::fail(LLORCH_UNSUPPORTED, "type ", type);
-  return found->second;
-}
 
 class Assembler {
  public:
@@ -160,8 +98,13 @@ class Assembler {
       offset += bytes;
     }
     kernel_.parameter_bytes = offset;
-    while (peek() != "{")
-      take();
+    while (peek() != "{") {
+      if (take() != ".maxntid") continue;
+      std::uint64_t threads = number();
+      while (take_if(","))
+        threads *= number();
+      kernel_.most_threads = static_cast<std::uint32_t>(std::min<std::uint64_t>(threads, kernel_.most_threads));
+    }
   }
 
   struct Variable {
@@ -230,7 +173,11 @@ class Assembler {
   // ---- operands ----------------------------------------------------------------------------------------------------
 
   Operand constant(std::uint64_t value, std::uint8_t bytes) {
-    if (bytes < 8) value &= (std::uint64_t{1} << (8 * bytes)) - 1;
+    if (bytes == 0) {
+      value = value != 0 ? kAllLanes : 0;
+    } else if (bytes < 8) {
+      value &= (std::uint64_t{1} << (8 * bytes)) - 1;
+    }
     const auto [known, is_new] = constants_.try_emplace({value, bytes}, Operand{0, bytes});
     if (is_new) {
       known->second.at = take_words(bytes, 1);
@@ -510,7 +457,9 @@ class Assembler {
     if (i.n_elements != 1 || i.element_bytes != argument.bytes || i.operands[0].bytes != i.operands[1].bytes) {
       abi::fail(LLORCH_UNSUPPORTED, "an argument of another width");
     }
-    i.run = forms().at("mov.b" + std::to_string(argument.bytes * 8)).run;
+    const auto move = forms().find("mov.b" + std::to_string(argument.bytes * 8));
+    if (move == forms().end()) abi::fail(LLORCH_UNSUPPORTED, "an argument of ", int{argument.bytes}, " bytes");
+    i.run = move->second.run;
   }
 
   void move_vector(Instruction& i, std::uint8_t bytes) {

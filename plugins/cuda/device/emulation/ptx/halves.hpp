@@ -1,12 +1,23 @@
-// Halves by the definition of IEEE 754, value by value: nothing that kernels or the host's plugins use.
+// Numbers as devices have them: halves by the definition of IEEE 754, value by value, and the one NaN that they
+// compute.
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 
 namespace llorch::cuda::ptx {
+
+template <class T>
+T canonical(T value) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (std::isnan(value)) return std::bit_cast<float>(0x7fffffffu);
+  }
+  return value;
+}
 
 inline float value_of_half(std::uint16_t bits) {
   const int exponent = bits >> 10u & 31u;

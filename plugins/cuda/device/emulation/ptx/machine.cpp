@@ -7,6 +7,7 @@
 
 #include "cuda/device/emulation/ptx/warp.hpp"
 #include "cuda/device/emulation/random.hpp"
+#include "cuda/device/emulation/settings.hpp"
 
 namespace llorch::cuda::ptx {
 
@@ -19,20 +20,17 @@ std::string Warp::where(const Instruction& i, int lane) const {
 
 namespace {
 
-enum class Stop { kBlockSync, kEnd };
-
 class Runner {
  public:
   Runner(Warp& warp, const std::vector<Instruction>& code) : w_(warp), code_(code) {}
 
-  /// Until all threads that live stand at a barrier of the block, or none lives.
-  Stop run() {
-    while (true) {
-      if (w_.live == 0) return Stop::kEnd;
+  /// Until all threads stand at a barrier of the block, which is returned, or none lives: null.
+  const Instruction* run() {
+    while (w_.live != 0) {
       const bool together = choose();
-      const Instruction* stop = walk(together);
-      if (stop != nullptr) return Stop::kBlockSync;
+      if (const Instruction* barrier = walk(together)) return barrier;
     }
+    return nullptr;
   }
 
  private:
@@ -87,6 +85,10 @@ class Runner {
           break;
         case Flow::kTogether:
         case Flow::kBlockSync:
+          if (lanes == 0) {
+            ++pc_;
+            break;
+          }
           if (lanes != lanes_) w_.fail(i, std::countr_zero(lanes_), "only some lanes want what all must do");
           if (!together && lanes != kAllLanes) {
             leave(lanes_, pc_);
@@ -145,6 +147,7 @@ void set_special(Warp& w, const Kernel& kernel, Special special, int lane, unsig
 }
 
 void start(Warp& w, const emulation::Grid& grid, const Kernel& kernel) {
+  w.words = kernel.words;  // registers are garbage again
   const auto& b = w.block->index;
   for (int lane = 0; lane < kLanes; ++lane) {
     const unsigned thread = w.index * kLanes + static_cast<unsigned>(lane);
@@ -177,42 +180,68 @@ void run_block(std::vector<Warp>& warps, const emulation::Grid& grid, const Kern
   const std::size_t n = warps.size();
   while (true) {
     std::size_t ended = 0;
+    const Instruction* barrier = nullptr;
     const std::size_t first = random.next() % n;
-    for (std::size_t k = 0; k < n; ++k)
-      ended += Runner(warps[(first + k) % n], kernel.code).run() == Stop::kEnd ? 1 : 0;
+    const bool backwards = random.next() % 2 == 1;
+    for (std::size_t k = 0; k < n; ++k) {
+      Warp& w = warps[(first + (backwards ? n - k : k)) % n];
+      const Instruction* const at = Runner(w, kernel.code).run();
+      if (at == nullptr) {
+        ++ended;
+      } else if (barrier != nullptr && barrier != at) {
+        w.fail(*at, 0, "waits at a barrier of the block, others at that of line ", barrier->line);
+      } else {
+        barrier = at;
+      }
+    }
     if (ended == n) return;
-    warps.front().block->races->block_meets();
     if (ended != 0) {
       abi::fail(LLORCH_DEVICE_ERROR, "PTX of ", kernel.name, ": ", ended, " warps of ", n,
-                " have ended, the others wait at a barrier of the block");
+                " have ended, the others wait at the barrier of line ", barrier->line);
     }
+    warps.front().block->races->block_meets();
   }
 }
 
 }  // namespace
 
-void run_grid(const emulation::Grid& grid, const Kernel& kernel, void* const* arguments) {
+void run_grid(const emulation::Grid& grid, const Kernel& kernel, const std::vector<Argument>& arguments) {
+  const std::uint32_t threads = grid.block.x * grid.block.y * grid.block.z;
+  if (threads > kernel.most_threads) {
+    abi::fail(LLORCH_DEVICE_ERROR, "PTX of ", kernel.name, ": a block of ", threads, " threads, compiled for ",
+              kernel.most_threads);
+  }
   // One grid at a time: memory is open.
-  static emulation::Random random(1);
+  static emulation::Random random(emulation::settings().seed);
   static Races races;
   std::vector<unsigned char> parameters(kernel.parameter_bytes);
-  for (std::size_t i = 0; i < kernel.parameters.size(); ++i)
-    std::memcpy(parameters.data() + kernel.parameters[i].offset, arguments[i], kernel.parameters[i].bytes);
+  if (arguments.size() != kernel.parameters.size()) {
+    abi::fail(LLORCH_INTERNAL, "PTX of ", kernel.name, ": expected ", kernel.parameters.size(), " arguments, found ",
+              arguments.size());
+  }
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const Parameter& parameter = kernel.parameters[i];
+    if (arguments[i].bytes != parameter.bytes) {
+      abi::fail(LLORCH_INTERNAL, "PTX of ", kernel.name, ", argument ", i, ": expected ", parameter.bytes,
+                " bytes, found ", arguments[i].bytes);
+    }
+    std::memcpy(parameters.data() + parameter.offset, arguments[i].data, parameter.bytes);
+  }
   Block block;
   block.kernel = &kernel;
   block.parameters = parameters.data();
   block.races = &races;
-  std::vector<Warp> warps(std::size_t{grid.block.x} * grid.block.y * grid.block.z / kLanes);
+  std::vector<Warp> warps(threads / kLanes);
   for (std::size_t i = 0; i < warps.size(); ++i) {
-    warps[i].words = kernel.words;
     warps[i].block = &block;
     warps[i].index = static_cast<unsigned>(i);
     warps[i].local.resize(std::size_t{kernel.local_bytes} * kLanes);
   }
   const std::uint64_t n_blocks = std::uint64_t{1} * grid.grid.x * grid.grid.y * grid.grid.z;
   const std::uint64_t first = random.next() % n_blocks;
+  const bool backwards = random.next() % 2 == 1;
   for (std::uint64_t i = 0; i < n_blocks; ++i) {
-    const std::uint64_t at = (first + i) % n_blocks;
+    const std::uint64_t at = (first + (backwards ? n_blocks - i : i)) % n_blocks;
     block.index = {static_cast<unsigned>(at % grid.grid.x), static_cast<unsigned>(at / grid.grid.x % grid.grid.y),
                    static_cast<unsigned>(at / grid.grid.x / grid.grid.y)};
     block.shared.assign(grid.shared_bytes, 0xff);

@@ -1,6 +1,7 @@
 // Loads, stores, copies: what an address means, and who may touch it when.
 #include <llorch/plugin.hpp>
 
+#include <array>
 #include <bit>
 #include <cstring>
 #include <type_traits>
@@ -52,7 +53,9 @@ void run_load(Warp& w, const Instruction& i, Mask lanes) {
     const std::uint64_t address = address_of(w, i, base, l);
     const unsigned char* from = nullptr;
     if (i.space == Space::kParameter) {
-      if (address + bytes > w.block->kernel->parameter_bytes) w.fail(i, l, "parameters end before ", address + bytes);
+      const std::uint64_t end = w.block->kernel->parameter_bytes;
+      if (address % bytes != 0) w.fail(i, l, "parameter ", address, " is not aligned to ", bytes, " bytes");
+      if (address > end || bytes > end - address) w.fail(i, l, "parameters have ", end, " bytes, touched ", address);
       from = w.block->parameters + address;
     } else {
       from = w.at(i, l, address, bytes, false);
@@ -112,11 +115,7 @@ unsigned char* Warp::at(const Instruction& i, int lane, std::uint64_t address, s
     if (address < kSharedBegin || address > end || bytes > end - address) {
       fail(i, lane, "shared memory has bytes ", kSharedBegin, " to ", end, ", touched ", address);
     }
-    const unsigned thread = index * kLanes + static_cast<unsigned>(lane);
-    if (const auto race = block->races->touch(thread, epoch, address - kSharedBegin, bytes, write)) {
-      fail(i, lane, write ? "writes" : "reads", " shared memory at ", address, " that thread ", race->other,
-           race->other_wrote ? " wrote" : " read", ", which it has not met since");
-    }
+    check_race(i, lane, address - kSharedBegin, bytes, write);
     return block->shared.data() + (address - kSharedBegin);
   }
   if (space == Space::kLocal) {
@@ -130,6 +129,14 @@ unsigned char* Warp::at(const Instruction& i, int lane, std::uint64_t address, s
   if (write && touched.constant) fail(i, lane, "writes to constant memory");
   if (early && (write || !touched.constant)) fail(i, lane, "touches memory before griddepcontrol.wait");
   return std::bit_cast<unsigned char*>(address);
+}
+
+void Warp::check_race(const Instruction& i, int lane, std::size_t offset, std::uint32_t bytes, bool write) const {
+  const unsigned thread = index * kLanes + static_cast<unsigned>(lane);
+  if (const auto race = block->races->touch(thread, epoch, offset, bytes, write)) {
+    fail(i, lane, write ? "writes" : "reads", " shared memory at ", kSharedBegin + offset, " that thread ", race->other,
+         race->other_wrote ? " wrote" : " read", ", which it has not met since");
+  }
 }
 
 // It arrives when it is waited for.
@@ -155,15 +162,15 @@ void run_load_matrix(Warp& w, const Instruction& i, Mask /*lanes*/) {
   constexpr int kMatrices = 4;
   Instruction shared = i;
   shared.space = Space::kShared;
+  std::array<const unsigned char*, kLanes> rows{};  // all before a register is written, which may be the addresses'
+  for (int l = 0; l < kLanes; ++l)
+    rows[static_cast<std::size_t>(l)] = w.at(shared, l, address_of(w, i, i.operands[kMatrices], l), 16, false);
   for (int m = 0; m < kMatrices; ++m) {
-    for (int row = 0; row < 8; ++row) {
-      const int of = m * 8 + row;
-      const unsigned char* from = w.at(shared, of, address_of(w, i, i.operands[kMatrices], of), 16, false);
-      for (int t = 0; t < 4; ++t) {
-        std::uint32_t word = 0;
-        std::memcpy(&word, from + t * 4, 4);
-        w.set(i.operands[static_cast<std::size_t>(m)], row * 4 + t, word);
-      }
+    for (int l = 0; l < kLanes; ++l) {
+      const auto row = static_cast<std::size_t>(m) * 8 + static_cast<std::size_t>(l) / 4;
+      std::uint32_t word = 0;
+      std::memcpy(&word, rows[row] + l % 4 * 4, 4);
+      w.set(i.operands[static_cast<std::size_t>(m)], l, word);
     }
   }
 }

@@ -74,7 +74,8 @@ struct Kernel {
   std::array<std::uint32_t, kSpecials> specials{};  ///< 0: not read
   std::vector<Parameter> parameters;
   std::uint32_t parameter_bytes = 0, local_bytes = 0;
-  bool waits = true;  ///< is code for 9.0 or later, which has griddepcontrol
+  std::uint32_t most_threads = 1024;  ///< of a block: .maxntid
+  bool waits = true;                  ///< is code for 9.0 or later, which has griddepcontrol
 };
 
 // What addresses look like. Those of global memory are the host's; generic ones of the others are marked at the top.

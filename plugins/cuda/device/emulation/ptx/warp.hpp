@@ -87,6 +87,9 @@ class Warp {
   /// before griddepcontrol.wait, or touched by another thread that this one has not met since.
   [[nodiscard]] unsigned char* at(const Instruction& i, int lane, std::uint64_t address, std::uint32_t bytes,
                                   bool write);
+  /// Throws when the lane touches bytes of shared memory, from `offset` on, that another thread has touched that it has
+  /// not met since.
+  void check_race(const Instruction& i, int lane, std::size_t offset, std::uint32_t bytes, bool write) const;
   /// Throws abi::Failure that names kernel, line, block and thread.
   template <class... Parts>
   [[noreturn]] void fail(const Instruction& i, int lane, const Parts&... what) const {

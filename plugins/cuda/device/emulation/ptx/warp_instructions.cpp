@@ -13,7 +13,10 @@ namespace {
 
 void nothing(Warp& /*warp*/, const Instruction& /*i*/, Mask /*lanes*/) {}
 
-void warp_meets(Warp& w, const Instruction& /*i*/, Mask /*lanes*/) {
+void warp_meets(Warp& w, const Instruction& i, Mask /*lanes*/) {
+  for (int l = 0; l < kLanes; ++l) {
+    if (w.get<std::uint32_t>(i.operands[0], l) != kAllLanes) w.fail(i, l, "expected all lanes as members of a barrier");
+  }
   ++w.epoch;
 }
 
@@ -34,8 +37,10 @@ void wait_for_copies(Warp& w, const Instruction& i, Mask lanes) {
     auto& groups = w.copies[static_cast<std::size_t>(l)];
     const std::size_t open = w.get<std::uint32_t>(i.operands[0], l);
     while (groups.size() > open + 1) {  // the last one is not closed yet
-      for (const Copy& copy : groups.front())
+      for (const Copy& copy : groups.front()) {
+        w.check_race(i, l, copy.to, 16, true);  // once more: it was on its way until now
         std::memcpy(w.block->shared.data() + copy.to, copy.from, 16);
+      }
       groups.erase(groups.begin());
     }
   });
@@ -59,8 +64,8 @@ void shuffle(Warp& w, const Instruction& i, Mask /*lanes*/) {
   }
 }
 
-// ---- mma.sync: with g = lane / 4 and t = lane % 4, as the ISA's figures show the fragments
-// ---------------------------
+// ---- mma.sync: fragments as the ISA's figures show them, with g = lane / 4 and t = lane % 4
+// --------------------------
 
 float half_at(std::uint32_t word, int k) {
   return value_of_half(static_cast<std::uint16_t>(word >> (16 * k)));
@@ -97,7 +102,7 @@ void multiply(Warp& w, const Instruction& i, Mask /*lanes*/) {
       auto sum = static_cast<Sum>(w.get<Number>(i.operands[kC + static_cast<std::size_t>(r)], lane));
       for (int k = 0; k < kDeep; ++k)
         sum += static_cast<Sum>(a[row][k]) * static_cast<Sum>(b[k][column]);
-      w.set(i.operands[kD + static_cast<std::size_t>(r)], lane, static_cast<Number>(sum));
+      w.set(i.operands[kD + static_cast<std::size_t>(r)], lane, canonical(static_cast<Number>(sum)));
     }
   }
 }
