@@ -172,7 +172,7 @@ void WorkerProcess::loaded(Result<api::Backend> backend) {
   const std::string kv = tools::to_string(tools::kv_type_names(config_));
   const api::Backend& ready = *worker_.backend();
   spdlog::info("ready: {} with {} on {} ({}), context {}{}, at {}", worker_.identity().model_name, ready.plugin,
-               one_line(ready.device), one_line(ready.device_name), ready.engine->context_length(),
+               ready.device, ready.device_name, ready.engine->context_length(),
                kv == "default" ? "" : ", KV cache " + kv, uri);
   if (!config_.callback_url.empty()) {
     announcing_ = true;
