@@ -281,12 +281,11 @@ void Machine::run(const Grid& grid) {
   caller_ = {};
   prepare(grid);
   const std::uint64_t n_blocks = std::uint64_t{1} * grid.grid.x * grid.grid.y * grid.grid.z;
-  const std::uint64_t first = random.next() % n_blocks;
-  const bool backwards = random.next() % 2 == 1;
+  const RandomOrder order(n_blocks, random);
   const bool one_is_early = grid.overlaps && random.next() % settings().grids_for_an_early_block == 0;
   const std::uint64_t early = random.next() % n_blocks;
   for (std::uint64_t i = 0; i < n_blocks; ++i) {
-    const std::uint64_t block = (first + (backwards ? n_blocks - i : i)) % n_blocks;
+    const std::uint64_t block = order[i];
     const std::uint64_t above = block / grid.grid.x;
     blockIdx = {static_cast<unsigned>(block % grid.grid.x), static_cast<unsigned>(above % grid.grid.y),
                 static_cast<unsigned>(above / grid.grid.y)};

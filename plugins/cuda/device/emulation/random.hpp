@@ -1,4 +1,4 @@
-// Quick pseudo-random numbers for the order of fibers.
+// Quick pseudo-random numbers for the order in which threads run.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,17 @@ class Random {
 
  private:
   std::uint64_t state_;
+};
+
+/// 0 to n - 1 from one of them on, forwards or backwards.
+class RandomOrder {
+ public:
+  RandomOrder(std::uint64_t n, Random& random) : n_(n), first_(random.next() % n), backwards_(random.next() % 2 == 1) {}
+  std::uint64_t operator[](std::uint64_t i) const { return (first_ + (backwards_ ? n_ - i : i)) % n_; }
+
+ private:
+  std::uint64_t n_, first_;
+  bool backwards_;
 };
 
 }  // namespace llorch::cuda::emulation

@@ -65,25 +65,15 @@ void move_predicate(Warp& w, const Instruction& i, Mask lanes) {
 void not_predicate(Warp& w, const Instruction& i, Mask lanes) {
   w.set_predicate(i.operands[0], lanes, ~w.predicate(i.operands[1]));
 }
+template <class T>
 void bit_field_insert(Warp& w, const Instruction& i, Mask lanes) {
   each_lane(lanes, [&](int l) {
-    const auto from = w.get<std::uint32_t>(i.operands[1], l), to = w.get<std::uint32_t>(i.operands[2], l);
+    const auto from = w.get<T>(i.operands[1], l);
     const std::uint32_t at = w.get<std::uint32_t>(i.operands[3], l) & 0xffu;
     const std::uint32_t n = w.get<std::uint32_t>(i.operands[4], l) & 0xffu;
-    std::uint32_t out = to;
-    for (std::uint32_t bit = 0; bit < n && at + bit < 32; ++bit)
-      out = (out & ~(1u << (at + bit))) | ((from >> bit & 1u) << (at + bit));
-    w.set(i.operands[0], l, out);
-  });
-}
-void bit_field_insert_64(Warp& w, const Instruction& i, Mask lanes) {
-  each_lane(lanes, [&](int l) {
-    const auto from = w.get<std::uint64_t>(i.operands[1], l), to = w.get<std::uint64_t>(i.operands[2], l);
-    const std::uint32_t at = w.get<std::uint32_t>(i.operands[3], l) & 0xffu;
-    const std::uint32_t n = w.get<std::uint32_t>(i.operands[4], l) & 0xffu;
-    std::uint64_t out = to;
-    for (std::uint32_t bit = 0; bit < n && at + bit < 64; ++bit)
-      out = (out & ~(std::uint64_t{1} << (at + bit))) | ((from >> bit & 1u) << (at + bit));
+    auto out = w.get<T>(i.operands[2], l);
+    for (std::uint32_t bit = 0; bit < n && at + bit < sizeof(T) * 8; ++bit)
+      out = (out & ~(T{1} << (at + bit))) | ((from >> bit & T{1}) << (at + bit));
     w.set(i.operands[0], l, out);
   });
 }
@@ -293,9 +283,6 @@ struct NotEqual {  // of floats: both are numbers
     return a < b || a > b;
   }
 };
-struct NotEqualOrNan {
-  bool operator()(float a, float b) const { return a != b; }
-};
 struct Less {
   template <class T>
   bool operator()(T a, T b) const {
@@ -308,20 +295,11 @@ struct AtMost {
     return a <= b;
   }
 };
-struct AtMostOrNan {
-  bool operator()(float a, float b) const { return !(a > b); }
-};
-struct LessOrNan {
-  bool operator()(float a, float b) const { return !(a >= b); }
-};
 struct Greater {
   template <class T>
   bool operator()(T a, T b) const {
     return a > b;
   }
-};
-struct GreaterOrNan {
-  bool operator()(float a, float b) const { return !(a <= b); }
 };
 struct AtLeast {
   template <class T>
@@ -329,14 +307,13 @@ struct AtLeast {
     return a >= b;
   }
 };
-struct AtLeastOrNan {
-  bool operator()(float a, float b) const { return !(a < b); }
+/// Of floats: the comparisons that also hold where one is no number.
+template <class F>
+struct Unless {
+  bool operator()(float a, float b) const { return !F()(a, b); }
 };
 struct Nan {
   bool operator()(float a, float b) const { return std::isnan(a) || std::isnan(b); }
-};
-struct Numbers {
-  bool operator()(float a, float b) const { return !std::isnan(a) && !std::isnan(b); }
 };
 
 // ---- tables --------------------------------------------------------------------------------------------------------
@@ -366,8 +343,18 @@ Form selection() {
   return {select<T>, {kBytes<T>, kBytes<T>, kBytes<T>, 0}};
 }
 
+/// Of integers and bits alike.
+template <class T>
+void add_words(Forms& forms, const std::string& type) {
+  forms["shr." + type] = shift<T, ShiftRight>();
+  forms["mov." + type] = unary<T, Same>();
+  forms["selp." + type] = selection<T>();
+  forms["setp.eq." + type] = comparison<T, Equal>();
+  forms["setp.ne." + type] = comparison<T, NotEqual>();
+}
 template <class T>
 void add_integer(Forms& forms, const std::string& type) {
+  add_words<T>(forms, type);
   forms["add." + type] = binary<T, Add>();
   forms["sub." + type] = binary<T, Subtract>();
   forms["mul.lo." + type] = binary<T, Multiply>();
@@ -376,12 +363,7 @@ void add_integer(Forms& forms, const std::string& type) {
   forms["rem." + type] = {divide<T, Remainder>, {kBytes<T>, kBytes<T>, kBytes<T>}};
   forms["min." + type] = binary<T, Least>();
   forms["max." + type] = binary<T, Greatest>();
-  forms["shr." + type] = shift<T, ShiftRight>();
-  forms["mov." + type] = unary<T, Same>();
-  forms["selp." + type] = selection<T>();
   if constexpr (std::is_signed_v<T>) forms["neg." + type] = unary<T, Negate>();
-  forms["setp.eq." + type] = comparison<T, Equal>();
-  forms["setp.ne." + type] = comparison<T, NotEqual>();
   forms["setp.lt." + type] = comparison<T, Less>();
   forms["setp.le." + type] = comparison<T, AtMost>();
   forms["setp.gt." + type] = comparison<T, Greater>();
@@ -389,16 +371,12 @@ void add_integer(Forms& forms, const std::string& type) {
 }
 template <class T>
 void add_bits(Forms& forms, const std::string& type) {
+  add_words<T>(forms, type);
   forms["and." + type] = binary<T, And>();
   forms["or." + type] = binary<T, Or>();
   forms["xor." + type] = binary<T, Xor>();
   forms["not." + type] = unary<T, Not>();
   forms["shl." + type] = shift<T, ShiftLeft>();
-  forms["shr." + type] = shift<T, ShiftRight>();
-  forms["mov." + type] = unary<T, Same>();
-  forms["selp." + type] = selection<T>();
-  forms["setp.eq." + type] = comparison<T, Equal>();
-  forms["setp.ne." + type] = comparison<T, NotEqual>();
 }
 /// From `S` to every other integer. A destination of fewer bytes than its register is extended by its own sign.
 template <class S>
@@ -450,13 +428,13 @@ void add_floats(Forms& forms) {
   forms["setp.le.f32"] = comparison<float, AtMost>();
   forms["setp.gt.f32"] = comparison<float, Greater>();
   forms["setp.ge.f32"] = comparison<float, AtLeast>();
-  forms["setp.neu.f32"] = comparison<float, NotEqualOrNan>();
-  forms["setp.ltu.f32"] = comparison<float, LessOrNan>();
-  forms["setp.leu.f32"] = comparison<float, AtMostOrNan>();
-  forms["setp.gtu.f32"] = comparison<float, GreaterOrNan>();
-  forms["setp.geu.f32"] = comparison<float, AtLeastOrNan>();
+  forms["setp.neu.f32"] = comparison<float, Unless<Equal>>();
+  forms["setp.ltu.f32"] = comparison<float, Unless<AtLeast>>();
+  forms["setp.leu.f32"] = comparison<float, Unless<Greater>>();
+  forms["setp.gtu.f32"] = comparison<float, Unless<AtMost>>();
+  forms["setp.geu.f32"] = comparison<float, Unless<Less>>();
   forms["setp.nan.f32"] = comparison<float, Nan>();
-  forms["setp.num.f32"] = comparison<float, Numbers>();
+  forms["setp.num.f32"] = comparison<float, Unless<Nan>>();
 }
 
 template <class Wide, class T>
@@ -493,8 +471,8 @@ void add_arithmetic(Forms& forms) {
   forms["mul.wide.u16"] = widening<std::uint32_t, std::uint16_t>();
   forms["dp4a.s32.s32"] = {map3<std::int32_t, std::int32_t, std::int32_t, Dot4>, {4, 4, 4, 4}};
   forms["prmt.b32"] = {map3<std::uint32_t, std::uint32_t, std::uint32_t, BytePermute>, {4, 4, 4, 4}};
-  forms["bfi.b32"] = {bit_field_insert, {4, 4, 4, 4, 4}};
-  forms["bfi.b64"] = {bit_field_insert_64, {8, 8, 8, 4, 4}};
+  forms["bfi.b32"] = {bit_field_insert<std::uint32_t>, {4, 4, 4, 4, 4}};
+  forms["bfi.b64"] = {bit_field_insert<std::uint64_t>, {8, 8, 8, 4, 4}};
   forms["mov.pred"] = {move_predicate, {0, 0}};
   forms["not.pred"] = {not_predicate, {0, 0}};
   forms["and.pred"] = {on_predicates<And>, {0, 0, 0}};

@@ -26,7 +26,7 @@ class Assembler {
     for (std::size_t at = text.find(kShared); at != std::string::npos; at = text.find(kShared, at + 1)) {
       const std::size_t end = std::min(text.find('[', at), text.size());
       const std::size_t begin = text.rfind(' ', end) + 1;
-      symbols_[text.substr(begin, end - begin)] = {kSharedBegin, Space::kShared};
+      symbols_[text.substr(begin, end - begin)] = kSharedBegin;
     }
   }
 
@@ -45,10 +45,6 @@ class Assembler {
   struct Family {
     std::uint32_t first, count;
     std::uint8_t bytes;
-  };
-  struct Symbol {
-    std::uint64_t value;
-    Space space;
   };
 
   [[nodiscard]] std::string_view peek(std::size_t ahead = 0) const {
@@ -94,7 +90,7 @@ class Assembler {
       const auto [name, bytes, alignment] = variable();
       offset = (offset + alignment - 1) / alignment * alignment;
       kernel_.parameters.push_back({offset, bytes});
-      symbols_[name] = {offset, Space::kParameter};
+      symbols_[name] = offset;
       offset += bytes;
     }
     kernel_.parameter_bytes = offset;
@@ -165,7 +161,7 @@ class Assembler {
   void local_variable() {
     const Variable v = variable();
     kernel_.local_bytes = (kernel_.local_bytes + v.alignment - 1) / v.alignment * v.alignment;
-    symbols_[v.name] = {kernel_.local_bytes, Space::kLocal};
+    symbols_[v.name] = kernel_.local_bytes;
     kernel_.local_bytes += (v.bytes + 15) / 16 * 16;
     expect(";");
   }
@@ -238,7 +234,7 @@ class Assembler {
     }
     if (const auto symbol = symbols_.find(std::string(text)); symbol != symbols_.end()) {
       ++at_;
-      return constant(symbol->second.value, bytes);
+      return constant(symbol->second, bytes);
     }
     return constant(number(), bytes);
   }
@@ -246,7 +242,7 @@ class Assembler {
   /// "[register + N]" or "[symbol + N]".
   void address(Instruction& i, std::int64_t& offset) {
     expect("[");
-    i.operands[i.n_operands++] = operand(8);
+    add(i, operand(8));
     if (take_if("+")) offset = static_cast<std::int64_t>(number());
     expect("]");
   }
@@ -529,7 +525,7 @@ class Assembler {
   Kernel kernel_;
   std::map<std::string, Family> families_;
   std::unordered_map<std::string, Operand> singles_;
-  std::unordered_map<std::string, Symbol> symbols_;
+  std::unordered_map<std::string, std::uint64_t> symbols_;  // addresses in their space
   std::map<std::pair<std::uint64_t, std::uint8_t>, Operand> constants_;
   std::unordered_map<std::string, std::uint32_t> labels_;
   std::vector<std::pair<std::size_t, std::string>> branches_;

@@ -181,10 +181,9 @@ void run_block(std::vector<Warp>& warps, const emulation::Grid& grid, const Kern
   while (true) {
     std::size_t ended = 0;
     const Instruction* barrier = nullptr;
-    const std::size_t first = random.next() % n;
-    const bool backwards = random.next() % 2 == 1;
+    const emulation::RandomOrder order(n, random);
     for (std::size_t k = 0; k < n; ++k) {
-      Warp& w = warps[(first + (backwards ? n - k : k)) % n];
+      Warp& w = warps[order[k]];
       const Instruction* const at = Runner(w, kernel.code).run();
       if (at == nullptr) {
         ++ended;
@@ -238,10 +237,9 @@ void run_grid(const emulation::Grid& grid, const Kernel& kernel, const std::vect
     warps[i].local.resize(std::size_t{kernel.local_bytes} * kLanes);
   }
   const std::uint64_t n_blocks = std::uint64_t{1} * grid.grid.x * grid.grid.y * grid.grid.z;
-  const std::uint64_t first = random.next() % n_blocks;
-  const bool backwards = random.next() % 2 == 1;
+  const emulation::RandomOrder order(n_blocks, random);
   for (std::uint64_t i = 0; i < n_blocks; ++i) {
-    const std::uint64_t at = (first + (backwards ? n_blocks - i : i)) % n_blocks;
+    const std::uint64_t at = order[i];
     block.index = {static_cast<unsigned>(at % grid.grid.x), static_cast<unsigned>(at / grid.grid.x % grid.grid.y),
                    static_cast<unsigned>(at / grid.grid.x / grid.grid.y)};
     block.shared.assign(grid.shared_bytes, 0xff);

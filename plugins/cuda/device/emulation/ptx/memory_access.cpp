@@ -13,9 +13,9 @@
 namespace llorch::cuda::ptx {
 namespace {
 
-std::uint64_t address_of(const Warp& w, const Instruction& i, Operand base, int lane) {
+std::uint64_t address_of(const Warp& w, Operand base, std::int64_t offset, int lane) {
   const std::uint64_t begin = base.bytes == 8 ? w.get<std::uint64_t>(base, lane) : w.get<std::uint32_t>(base, lane);
-  return begin + static_cast<std::uint64_t>(i.offset);
+  return begin + static_cast<std::uint64_t>(offset);
 }
 
 /// Into a register that may be wider than the element, extended by its sign.
@@ -36,9 +36,6 @@ std::uint64_t taken(const Warp& w, Operand from, int lane) {
   return from.bytes == 8 ? w.get<std::uint64_t>(from, lane) : w.get<std::uint32_t>(from, lane);
 }
 
-void same_address(Warp& w, const Instruction& i, Mask lanes) {
-  each_lane(lanes, [&](int l) { w.set(i.operands[0], l, w.get<std::uint64_t>(i.operands[1], l)); });
-}
 template <std::uint64_t kMark>
 void mark_address(Warp& w, const Instruction& i, Mask lanes) {
   each_lane(lanes,
@@ -50,7 +47,7 @@ void run_load(Warp& w, const Instruction& i, Mask lanes) {
   const Operand base = i.operands[i.n_elements];
   const auto bytes = static_cast<std::uint32_t>(sizeof(T) * i.n_elements);
   each_lane(lanes, [&](int l) {
-    const std::uint64_t address = address_of(w, i, base, l);
+    const std::uint64_t address = address_of(w, base, i.offset, l);
     const unsigned char* from = nullptr;
     if (i.space == Space::kParameter) {
       const std::uint64_t end = w.block->kernel->parameter_bytes;
@@ -58,7 +55,7 @@ void run_load(Warp& w, const Instruction& i, Mask lanes) {
       if (address > end || bytes > end - address) w.fail(i, l, "parameters have ", end, " bytes, touched ", address);
       from = w.block->parameters + address;
     } else {
-      from = w.at(i, l, address, bytes, false);
+      from = w.at(i, l, i.space, address, bytes, false);
     }
     for (std::size_t k = 0; k < i.n_elements; ++k) {
       T value;
@@ -72,7 +69,7 @@ template <class T>
 void run_store(Warp& w, const Instruction& i, Mask lanes) {
   const auto bytes = static_cast<std::uint32_t>(sizeof(T) * i.n_elements);
   each_lane(lanes, [&](int l) {
-    unsigned char* to = w.at(i, l, address_of(w, i, i.operands[0], l), bytes, true);
+    unsigned char* to = w.at(i, l, i.space, address_of(w, i.operands[0], i.offset, l), bytes, true);
     for (std::size_t k = 0; k < i.n_elements; ++k) {
       const auto value = static_cast<T>(taken(w, i.operands[k + 1], l));
       std::memcpy(to + k * sizeof(T), &value, sizeof(T));
@@ -100,8 +97,8 @@ Run store_of(std::uint8_t bytes) {
                       : run_store<std::uint64_t>;
 }
 
-unsigned char* Warp::at(const Instruction& i, int lane, std::uint64_t address, std::uint32_t bytes, bool write) {
-  Space space = i.space;
+unsigned char* Warp::at(const Instruction& i, int lane, Space space, std::uint64_t address, std::uint32_t bytes,
+                        bool write) {
   if (space == Space::kGeneric) {
     const std::uint64_t mark = address & kGenericMark;
     space = mark == kGenericShared ? Space::kShared : mark == kGenericLocal ? Space::kLocal : Space::kGlobal;
@@ -143,16 +140,13 @@ void Warp::check_race(const Instruction& i, int lane, std::size_t offset, std::u
 void run_copy_async(Warp& w, const Instruction& i, Mask lanes) {
   constexpr std::uint32_t kBytes = 16;
   each_lane(lanes, [&](int l) {
-    Instruction to = i, from = i;
-    to.space = Space::kShared;
-    from.space = Space::kGlobal;
-    const std::uint64_t target = address_of(w, to, i.operands[0], l);
-    static_cast<void>(w.at(to, l, target, kBytes, true));
-    from.offset = i.second_offset;
-    const unsigned char* source = w.at(from, l, address_of(w, from, i.operands[1], l), kBytes, false);
+    const std::uint64_t to = address_of(w, i.operands[0], i.offset, l);
+    const std::uint64_t from = address_of(w, i.operands[1], i.second_offset, l);
+    static_cast<void>(w.at(i, l, Space::kShared, to, kBytes, true));
+    const unsigned char* source = w.at(i, l, Space::kGlobal, from, kBytes, false);
     auto& groups = w.copies[static_cast<std::size_t>(l)];
     if (groups.empty()) groups.emplace_back();
-    groups.back().push_back({static_cast<std::uint32_t>(target) - kSharedBegin, source});
+    groups.back().push_back({static_cast<std::uint32_t>(to) - kSharedBegin, source});
   });
 }
 
@@ -160,11 +154,10 @@ void run_copy_async(Warp& w, const Instruction& i, Mask lanes) {
 // l / 4 of matrix m.
 void run_load_matrix(Warp& w, const Instruction& i, Mask /*lanes*/) {
   constexpr int kMatrices = 4;
-  Instruction shared = i;
-  shared.space = Space::kShared;
   std::array<const unsigned char*, kLanes> rows{};  // all before a register is written, which may be the addresses'
   for (int l = 0; l < kLanes; ++l)
-    rows[static_cast<std::size_t>(l)] = w.at(shared, l, address_of(w, i, i.operands[kMatrices], l), 16, false);
+    rows[static_cast<std::size_t>(l)] =
+        w.at(i, l, Space::kShared, address_of(w, i.operands[kMatrices], i.offset, l), 16, false);
   for (int m = 0; m < kMatrices; ++m) {
     for (int l = 0; l < kLanes; ++l) {
       const auto row = static_cast<std::size_t>(m) * 8 + static_cast<std::size_t>(l) / 4;
@@ -176,8 +169,7 @@ void run_load_matrix(Warp& w, const Instruction& i, Mask /*lanes*/) {
 }
 
 void add_addresses(Forms& forms) {
-  forms["cvta.to.global.u64"] = {same_address, {8, 8}};
-  forms["cvta.global.u64"] = {same_address, {8, 8}};
+  forms["cvta.to.global.u64"] = forms["cvta.global.u64"] = forms.at("mov.b64");
   forms["cvta.shared.u64"] = {mark_address<kGenericShared>, {8, 8}};
   forms["cvta.to.shared.u64"] = {mark_address<0>, {8, 8}};
   forms["cvta.to.local.u64"] = {mark_address<0>, {8, 8}};

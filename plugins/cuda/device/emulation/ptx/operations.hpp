@@ -21,7 +21,7 @@ using Forms = std::unordered_map<std::string, Form>;
 /// Keyed by the whole opcode: "add.s32". Loads, stores, branches and moves of vectors are the assembler's.
 [[nodiscard]] const Forms& forms();
 void add_arithmetic(Forms& forms);
-void add_addresses(Forms& forms);
+void add_addresses(Forms& forms);  // after add_arithmetic()
 void add_warp_instructions(Forms& forms);
 
 /// For elements of 1, 2, 4 or 8 bytes.

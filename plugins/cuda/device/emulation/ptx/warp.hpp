@@ -85,8 +85,8 @@ class Warp {
 
   /// The bytes at an address, for one access of a lane. Throws for what is not there, not aligned, not to be touched
   /// before griddepcontrol.wait, or touched by another thread that this one has not met since.
-  [[nodiscard]] unsigned char* at(const Instruction& i, int lane, std::uint64_t address, std::uint32_t bytes,
-                                  bool write);
+  [[nodiscard]] unsigned char* at(const Instruction& i, int lane, Space space, std::uint64_t address,
+                                  std::uint32_t bytes, bool write);
   /// Throws when the lane touches bytes of shared memory, from `offset` on, that another thread has touched that it has
   /// not met since.
   void check_race(const Instruction& i, int lane, std::size_t offset, std::uint32_t bytes, bool write) const;

@@ -64,8 +64,7 @@ void shuffle(Warp& w, const Instruction& i, Mask /*lanes*/) {
   }
 }
 
-// ---- mma.sync: fragments as the ISA's figures show them, with g = lane / 4 and t = lane % 4
-// --------------------------
+// ---- mma.sync: fragments as the figures of the ISA show them, g = lane / 4, t = lane % 4 ----------------------
 
 float half_at(std::uint32_t word, int k) {
   return value_of_half(static_cast<std::uint16_t>(word >> (16 * k)));
